@@ -1,0 +1,157 @@
+/**
+ * The effective configuration: what `config/load.ts` returns after checking, with every default filled in. All addresses and prefixes
+ * are canonical text; all durations are ms; all rates are what their names say. A running daemon holds one of these and replaces it whole.
+ */
+import type { InterfaceRole } from '../../dataplane/dataplane.js';
+
+export interface Config {
+  readonly router: RouterConfig;
+  /** By interface name; an interface not named here is `core`. */
+  readonly interfaces: Readonly<Record<string, InterfaceConfig>>;
+  readonly static: readonly StaticRouteConfig[];
+  readonly bgp: BgpConfig | undefined;
+  readonly cpn: CpnConfig;
+  readonly dataplane: DataplaneConfig;
+  readonly api: { readonly listen: string }; // unix:///run/cpn/cpnd.sock
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
+}
+
+export interface RouterConfig {
+  readonly name: string;
+  /** BGP identifier, dotted quad. */
+  readonly id: string;
+  /** SRv6 loopback address: exit router ID, outer source, BGP local address, STAMP address. Put on `lo`. */
+  readonly loopback: string;
+  /** Locator prefix of this router, e.g. fcbb:bb00:1::/48. */
+  readonly locator: string;
+  /** SID structure in bits: locator block, locator node, function, argument; block + node = locator length. */
+  readonly sidStructure: { readonly block: number; readonly node: number; readonly function: number; readonly argument: number };
+  /** Prefixes all SIDs of the domain come from. */
+  readonly sidBlocks: readonly string[];
+  /** Outer sources that may use SIDs (loopbacks of the domain). */
+  readonly domainSources: readonly string[];
+}
+
+export interface InterfaceConfig {
+  readonly role: InterfaceRole;
+  /** Addresses "address/length" that cpnd puts on the interface (it may also be left to the system). */
+  readonly addresses: readonly string[];
+  /** Global next hop for an End.X SID of this adjacency. */
+  readonly endX: string | undefined;
+}
+
+export interface StaticRouteConfig {
+  readonly prefix: string;
+  /** Next hops; empty with `unreachable`. */
+  readonly nextHops: readonly { readonly via: string | undefined; readonly interface: string | undefined; readonly weight: number }[];
+  readonly unreachable: boolean;
+  readonly distance: number;
+}
+
+export interface BgpConfig {
+  readonly as: number;
+  readonly listen: { readonly addresses: readonly string[]; readonly port: number };
+  /** Unicast prefixes that are announced when they are in the unicast RIB (locator and loopback by default). */
+  readonly networks: readonly string[];
+  readonly neighbors: readonly BgpNeighborConfig[];
+}
+
+export interface BgpNeighborConfig {
+  readonly address: string;
+  readonly port: number;
+  readonly as: number;
+  /** Local address of the session; the loopback by default. */
+  readonly localAddress: string;
+  readonly description: string;
+  readonly passive: boolean;
+  readonly holdTimeMs: number; // 0 or >= 3000
+  readonly connectRetryMs: number;
+  /** eBGP multihop: hop limit of our packets, 1 for directly connected eBGP, 255 else. */
+  readonly ttl: number;
+  /** May carry service routes (proto/WIRE.md section 2). */
+  readonly cpn: boolean;
+  /** Service prefixes this eBGP peer may announce (iBGP: all). */
+  readonly cpnAccept: readonly string[];
+  readonly addPath: { readonly receive: boolean; readonly send: boolean };
+  readonly nextHopSelf: boolean;
+  /** RFC 8212: eBGP without policy neither imports nor exports; here a list of prefixes (with everything inside) or "any". */
+  readonly import: readonly string[] | 'any' | 'none';
+  readonly export: readonly string[] | 'any' | 'none';
+}
+
+export interface CpnConfig {
+  readonly servicePrefixes: readonly string[];
+  /** BGP attribute type (default 255, never 254). */
+  readonly attributeType: number;
+  /** IPv6 option type (default 0x1e). */
+  readonly requirementOption: number;
+  /** Entry side: default requirements and selection weights, by service address; `default` for the rest. */
+  readonly services: readonly ServiceConfig[];
+  /** Exit side: local instances. */
+  readonly instances: readonly InstanceConfig[];
+  readonly stamp: StampConfig;
+  /** Announcement damping: at most one announcement per service in this interval; and only beyond the relative change. */
+  readonly announce: { readonly minIntervalMs: number; readonly threshold: number };
+  /** How long flows and candidates of an earlier run are kept after a restart while sessions come up. */
+  readonly restartTimeMs: number;
+}
+
+export interface RequirementDefaults {
+  readonly maxLatencyUs: number | undefined;
+  readonly computing: { readonly class: 'logical' | 'parallel' | 'neural'; readonly minOps: bigint } | undefined;
+  readonly stickiness: { readonly mode: 'none' | 'flow' | 'client'; readonly seconds: number } | undefined;
+  readonly storage: { readonly ability: 'block' | 'file' | 'object'; readonly minOctets: bigint } | undefined;
+  readonly network: { readonly minBandwidth: bigint; readonly maxPdvUs: number; readonly maxLossPpm: number } | undefined;
+  readonly algorithm: number | undefined;
+}
+
+export interface ServiceConfig {
+  readonly id: string;
+  readonly requirements: RequirementDefaults;
+  /** Transit SIDs to put before the instance SID, by exit router ID: policies with segment lists of up to three SIDs. */
+  readonly via: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface InstanceConfig {
+  readonly service: string;
+  readonly id: number; // instanceId, 1..2^32-1
+  /** Computing node: where End.DX6 delivers to. */
+  readonly node: { readonly address: string; readonly interface: string };
+  /** Function part of the SID; chosen from the instance id when absent. */
+  readonly sid: string;
+  readonly computing: readonly { readonly class: 'logical' | 'parallel' | 'neural'; readonly chip: 'mixed' | 'cpu' | 'gpu' | 'dpu' | 'npu' | 'tpu' | 'fpga'; readonly total: bigint; readonly residual: bigint }[];
+  /** Requests per second one after another; 0 unknown. */
+  readonly serviceRate: number;
+  /** Mean and p99 time a request takes without queueing, us. */
+  readonly serviceDelay: { readonly meanUs: number; readonly p99Us: number };
+  readonly queueCapacity: number;
+  readonly healthCheck: HealthCheckConfig | undefined;
+}
+
+export interface HealthCheckConfig {
+  readonly kind: 'tcp' | 'icmp';
+  readonly address: string;
+  readonly port: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Consecutive failures to go down, successes to come up. */
+  readonly fall: number;
+  readonly rise: number;
+}
+
+export interface StampConfig {
+  readonly enabled: boolean;
+  readonly port: number; // 862
+  readonly intervalMs: number; // 100
+  /** Consecutive lost replies that exclude an exit. */
+  readonly lost: number; // 3
+}
+
+export interface DataplaneConfig {
+  readonly kind: 'kernel' | 'fake';
+  readonly reduced: boolean;
+  readonly flowIdleMs: number;
+  readonly maxFlows: number;
+  readonly maxNewFlows: number;
+  readonly puntLimits: { readonly interfaceRate: number; readonly interfaceBurst: number; readonly sourceRate: number; readonly sourceBurst: number };
+}
