@@ -1,0 +1,67 @@
+/** The SIDs of one router: which there are, out of its configuration, and the kernel routes that run them (RFC 8986 section 4). */
+import type { KernelRoute, LocalBehaviour } from '../dataplane/dataplane.js';
+import { formatIp, Prefix } from '../dataplane/packet/ip.js';
+import type { Config } from './config/types.js';
+
+export interface LocalSid {
+  readonly sid: string;
+  readonly behaviour: LocalBehaviour;
+  /** Device the kernel route hangs on. */
+  readonly device: string;
+  /** What it is for, in a few words. */
+  readonly purpose: string;
+}
+
+/** Function part of the End SID; End.X SIDs count up from `END_X_FUNCTION` in the order of interface names. */
+export const END_FUNCTION = 0x0001;
+export const END_X_FUNCTION = 0x0100;
+
+/** RFC 8986 section 10.2 code points of the behaviours announced with a SID. */
+export const BEHAVIOUR_CODE = { End: 0x0001, 'End.X': 0x0005, 'End.DX6': 0x0010, 'End.DX4': 0x0011, 'End.DT6': 0x0012 } as const satisfies Record<LocalBehaviour['kind'], number>;
+
+/**
+ * Builds a SID: locator, then the function in the bits behind it, argument zero (RFC 8986 section 3.1).
+ * Throws RangeError when the function does not fit: the configuration is checked before.
+ */
+export function makeSid(locator: Prefix, functionBits: number, functionCode: number): string {
+  if (functionCode < 0 || functionCode >= 2 ** functionBits) throw new RangeError(`function ${functionCode} does not fit ${functionBits} bits`);
+  const bytes = Uint8Array.from(locator.bytes);
+  for (let bit = 0; bit < functionBits; bit++) {
+    if ((functionCode >>> (functionBits - 1 - bit)) & 1) {
+      const at = locator.length + bit;
+      bytes[at >> 3]! |= 0x80 >> (at & 7);
+    }
+  }
+  return formatIp(bytes);
+}
+
+/** All SIDs of the router: one End, an End.X an adjacency that names its next hop, an End.DX6 an instance. */
+export function localSids(config: Config): LocalSid[] {
+  const locator = Prefix.from(config.router.locator);
+  const functionBits = config.router.sidStructure.function;
+  const sids: LocalSid[] = [{ sid: makeSid(locator, functionBits, END_FUNCTION), behaviour: { kind: 'End' }, device: 'lo', purpose: 'this router' }];
+  const adjacencies = Object.entries(config.interfaces).sort(([a], [b]) => (a < b ? -1 : 1));
+  let functionCode = END_X_FUNCTION;
+  for (const [name, { endX }] of adjacencies) {
+    if (endX === undefined) continue;
+    sids.push({
+      sid: makeSid(locator, functionBits, functionCode++),
+      behaviour: { kind: 'End.X', nextHop: endX, interface: name },
+      device: name,
+      purpose: `adjacency to ${endX} on ${name}`,
+    });
+  }
+  for (const instance of config.cpn.instances) {
+    sids.push({
+      sid: instance.sid,
+      behaviour: { kind: 'End.DX6', nextHop: instance.node.address, interface: instance.node.interface },
+      device: instance.node.interface,
+      purpose: `instance ${instance.service}#${instance.id} at ${instance.node.address}`,
+    });
+  }
+  return sids;
+}
+
+export function sidRoute(sid: LocalSid): KernelRoute {
+  return { prefix: `${sid.sid}/128`, target: { kind: 'seg6local', behaviour: sid.behaviour, interface: sid.device } };
+}
