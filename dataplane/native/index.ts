@@ -28,6 +28,7 @@ export interface Native {
   // Sockets (socket.c). All descriptors are created non-blocking and close-on-exec.
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array): void;
+  /** A stream's connection may still be under way on return: it is there, or has failed (SO_ERROR), when the descriptor is writable. */
   connect(fd: number, address: Uint8Array): void;
   getsockname(fd: number): Uint8Array;
   close(fd: number): void;
@@ -38,7 +39,8 @@ export interface Native {
   /**
    * Receives up to `lengths.length` datagrams (recvmmsg) into `arena` cut into strides of equal size; writes each length, and, where
    * given, each sender (stride of `names.length / lengths.length`) and control data likewise (`controlLengths` gets its length). A truncated
-   * datagram's length is the real length (MSG_TRUNC), so it exceeds the stride. Returns the count, 0 on EAGAIN. `flags`: e.g. MSG_DONTWAIT is implied.
+   * datagram's length is the real length (MSG_TRUNC), so it exceeds the stride. Returns the count (at most 1,024), 0 on EAGAIN. Not for stream
+   * sockets, where MSG_TRUNC discards.
    */
   recvBatch(fd: number, arena: Uint8Array, lengths: Int32Array, names: Uint8Array | null, control: Uint8Array | null, controlLengths: Int32Array | null): number;
   /** Sends `count` datagrams (sendmmsg), the i-th at `offsets[i]` of `lengths[i]` octets; connected or bound socket. Returns how many the kernel took. */
@@ -47,15 +49,15 @@ export interface Native {
   ifNameToIndex(name: string): number;
   ifIndexToName(index: number): string;
 
-  // TUN and plain descriptors (socket.c)
-  /** Opens /dev/net/tun as `name` (IFF_TUN | IFF_NO_PI), persistent when asked; non-blocking. */
+  // TUN and plain descriptors (system.c)
+  /** Opens /dev/net/tun as `name` (IFF_TUN | IFF_NO_PI), persistent when asked (and made not persistent when not); non-blocking. */
   openTun(name: string, persistent: boolean): number;
   /** One read(2) a packet until EAGAIN or `lengths` is full; packet i starts at i * stride of `arena`. Returns the count. */
   readBatch(fd: number, arena: Uint8Array, lengths: Int32Array): number;
-  /** One write(2) a packet. Returns how many were written before EAGAIN or the end; a packet the kernel refuses (EINVAL ...) is counted in `errors[0]` and skipped. */
+  /** One write(2) a packet. Returns how many were written before EAGAIN or the end; a packet the kernel refuses (EINVAL ...) is added to `errors[0]` and skipped. */
   writeBatch(fd: number, arena: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, errors: Int32Array): number;
 
-  // Time (socket.c)
+  // Time (system.c)
   /** CLOCK_MONOTONIC in ns: the clock of bpf_ktime_get_ns. */
   monotonicNs(): bigint;
   /** CLOCK_REALTIME in ns. */
@@ -67,12 +69,18 @@ export interface Native {
   /** Acknowledges an expired timerfd. */
   timerfdRead(fd: number): void;
 
-  // Namespaces (socket.c): for tools that hold descriptors of several network namespaces in one process.
-  /** Runs `body` on this thread inside the network namespace at `path` (/proc/PID/ns/net); sockets made inside stay there. */
+  // Namespaces (system.c): for tools that hold descriptors of several network namespaces in one process.
+  /**
+   * Runs `body` on this thread inside the network namespace at `path` (/proc/PID/ns/net); sockets made inside stay there. `body` must be
+   * synchronous (a returned promise throws). The process aborts when it cannot return to its own namespace.
+   */
   inNetworkNamespace<T>(path: string, body: () => T): T;
 
   // Event loop (poll.c)
-  /** Calls `callback(status, events)` when ready: status < 0 is an errno. Keeps the loop alive until closed or unref'd. */
+  /**
+   * Calls `callback(status, events)` when ready: status < 0 is a negated errno. A queued socket error counts as ready: the next read or
+   * write throws it. Keeps the loop alive until closed or unref'd. Close it before the descriptor.
+   */
   poll(fd: number, events: number, callback: (status: number, events: number) => void): PollHandle;
 
   // BPF (bpf.c), through libbpf

@@ -21,6 +21,7 @@ bool cpn_bytes(napi_env env, napi_value value, unsigned char **data, size_t *len
 void cpn_export(napi_env env, napi_value exports, const char *name, napi_callback callback);
 
 /* One a file. */
-void cpn_register_socket(napi_env env, napi_value exports); /* socket.c: sockets, batches, tun, ioctl, timerfd, clocks */
+void cpn_register_socket(napi_env env, napi_value exports); /* socket.c: sockets, batches, ioctl, interface names */
+void cpn_register_system(napi_env env, napi_value exports); /* system.c: tun, plain descriptors, clocks, timerfd, namespaces */
 void cpn_register_poll(napi_env env, napi_value exports);   /* poll.c: uv_poll handles */
 void cpn_register_bpf(napi_env env, napi_value exports);    /* bpf.c: libbpf object load, maps, tc attach, bpffs */
