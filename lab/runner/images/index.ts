@@ -1,0 +1,21 @@
+/** Image names and what runs for them; any other image is a plain host. */
+import { repositoryOf, type Image } from './image.js';
+import { birdImage } from './bird.js';
+import { exabgpImage } from './exabgp.js';
+import { frrImage } from './frr.js';
+import { gobgpImage } from './gobgp.js';
+import { routerImage } from './router.js';
+
+const byName: readonly (readonly [needle: string, image: Image])[] = [
+  ['frr', frrImage],
+  ['exabgp', exabgpImage],
+  ['gobgp', gobgpImage],
+  ['bird', birdImage],
+];
+
+/** The image's programs, or undefined for a plain host. */
+export function imageFor(image: string): Image | undefined {
+  const repository = repositoryOf(image);
+  if (/(^|\/)cpn\/router$/.test(repository)) return routerImage;
+  return byName.find(([needle]) => repository.includes(needle))?.[1];
+}
