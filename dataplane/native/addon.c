@@ -54,6 +54,7 @@ NAPI_MODULE_INIT() {
   cpn_register_socket(env, exports);
   cpn_register_system(env, exports);
   cpn_register_poll(env, exports);
+  cpn_register_wire(env, exports);
   if (cpn_register_bpf) cpn_register_bpf(env, exports);
   return exports;
 }

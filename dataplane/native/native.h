@@ -25,3 +25,4 @@ void cpn_register_socket(napi_env env, napi_value exports); /* socket.c: sockets
 void cpn_register_system(napi_env env, napi_value exports); /* system.c: tun, plain descriptors, clocks, timerfd, namespaces */
 void cpn_register_poll(napi_env env, napi_value exports);   /* poll.c: uv_poll handles */
 void cpn_register_bpf(napi_env env, napi_value exports);    /* bpf.c: libbpf object load, maps, tc attach, bpffs */
+void cpn_register_wire(napi_env env, napi_value exports);   /* wire.c: links of a lab */

@@ -63,6 +63,9 @@ mount -t bpf cpn-lab sys/fs/bpf 2>/dev/null || :
 pivot_root . run/host
 cd /
 printf '%s\n' "$hostname" > /etc/hostname
+# Without name servers a look-up fails at once instead of waiting for answers that no link leads to.
+rm -f /etc/resolv.conf
+: > /etc/resolv.conf
 printf '127.0.0.1 localhost %s\n::1 localhost %s\n' "$hostname" "$hostname" > /etc/hosts
 while [ $# -gt 0 ]; do
   if [ -d "/run/host$1" ]; then

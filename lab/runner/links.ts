@@ -1,0 +1,50 @@
+/** Makes the links of a topology: per link two veth pairs that meet in the wire namespace, with the outer ends in the nodes. */
+import { spawn } from 'node:child_process';
+import type { Topology } from '../topology/topology.js';
+import { askWire } from '../wire/client.js';
+import { wireEnd } from '../wire/protocol.js';
+import type { LabNode } from './node.js';
+import type { ProcessRef } from './processes.js';
+import { LabError, type LabState } from './state.js';
+
+/** Runs `ip -batch` in a network namespace. */
+export async function ipBatch(namespace: ProcessRef, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  const child = spawn('nsenter', ['-t', String(namespace.pid), '-n', '--', 'ip', '-batch', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(`${lines.join('\n')}\n`);
+  const status = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (status === 0) return;
+  const failed = /-:(\d+)/.exec(errors)?.[1];
+  throw new LabError(`ip ${failed === undefined ? '-batch' : (lines[Number(failed) - 1] ?? '')}: ${errors.trim()}`);
+}
+
+
+export async function makeLinks(state: LabState, topology: Topology, wire: ProcessRef, nodes: ReadonlyMap<string, LabNode>): Promise<void> {
+  const inner: string[] = [];
+  const outer = new Map<string, string[]>([...nodes.keys()].map((name) => [name, []]));
+  for (const [i, link] of topology.links.entries()) {
+    for (const end of [0, 1] as const) {
+      const endpoint = link.endpoints[end];
+      const pid = nodes.get(endpoint.node)!.init.pid;
+      inner.push(`link add ${wireEnd(i, end)} mtu ${link.mtu} type veth peer name ${endpoint.interface} mtu ${link.mtu} address ${endpoint.mac} netns ${pid}`);
+      outer.get(endpoint.node)!.push(`link set ${endpoint.interface} up`, ...endpoint.addresses.map((address) => `address add ${address} dev ${endpoint.interface}`));
+    }
+  }
+  await ipBatch(wire, inner);
+  await askWire(state, { op: 'join', links: topology.links.map(({ impairment }) => ({ impairment })) });
+  for (const [name, lines] of outer) {
+    const { definition } = nodes.get(name)!;
+    if (definition.kind !== 'bridge') continue;
+    const ports = topology.links.flatMap((link) => link.endpoints.filter((e) => e.node === name).map((e) => e.interface));
+    lines.unshift('link add br0 type bridge', ...ports.map((port) => `link set ${port} master br0`), 'link set br0 up');
+  }
+  await Promise.all([...outer].map(([name, lines]) => ipBatch(nodes.get(name)!.init, lines)));
+  // Carrier last and on both ends of a link together, as when a cable is plugged in.
+  await ipBatch(wire, topology.links.flatMap((_, i) => [`link set ${wireEnd(i, 0)} up`, `link set ${wireEnd(i, 1)} up`]));
+}
