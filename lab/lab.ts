@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { YamlDocument } from './topology/document.js';
 import { readTopology, type ReadOptions } from './topology/read.js';
-import type { Impairment, Topology } from './topology/topology.js';
+import { isImpaired, type Impairment, type Topology } from './topology/topology.js';
 import { takeDown } from './runner/down.js';
+import { setOffloads } from './runner/links.js';
 import { LabNode } from './runner/node.js';
 import { isRunning } from './runner/processes.js';
 import { LabError, LabState } from './runner/state.js';
@@ -128,7 +129,15 @@ export class Lab {
 
   /** Changes what happens to frames that leave a node through an interface; what is not given stays. */
   async impair(endpoint: string, change: Partial<Impairment>): Promise<void> {
-    await askWire(this.state, { op: 'set', ...this.endpoint(endpoint), change });
+    const { link, direction } = this.endpoint(endpoint);
+    const sender = this.topology.links[link]!.endpoints[direction];
+    const node = this.node(sender.node);
+    const before = (await this.links())[link]!.directions[direction].impairment;
+    const impaired = isImpaired({ ...before, ...change });
+    // Offloads go before the first frame passes a delay line, and come back after the last.
+    if (impaired) await setOffloads(node.init, sender.interface, false);
+    await askWire(this.state, { op: 'set', link, direction, change });
+    if (!impaired && isImpaired(before)) await setOffloads(node.init, sender.interface, true);
   }
 
   /** One-way delay in milliseconds of what leaves through `node:interface`. */

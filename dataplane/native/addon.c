@@ -55,6 +55,7 @@ NAPI_MODULE_INIT() {
   cpn_register_system(env, exports);
   cpn_register_poll(env, exports);
   cpn_register_wire(env, exports);
+  cpn_register_delay_line(env, exports);
   if (cpn_register_bpf) cpn_register_bpf(env, exports);
   return exports;
 }

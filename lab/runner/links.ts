@@ -1,11 +1,14 @@
 /** Makes the links of a topology: per link two veth pairs that meet in the wire namespace, with the outer ends in the nodes. */
-import { spawn } from 'node:child_process';
-import type { Topology } from '../topology/topology.js';
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { isImpaired, type Topology } from '../topology/topology.js';
 import { askWire } from '../wire/client.js';
 import { wireEnd } from '../wire/protocol.js';
 import type { LabNode } from './node.js';
 import type { ProcessRef } from './processes.js';
 import { LabError, type LabState } from './state.js';
+
+const run = promisify(execFile);
 
 /** Runs `ip -batch` in a network namespace. */
 export async function ipBatch(namespace: ProcessRef, lines: readonly string[]): Promise<void> {
@@ -25,6 +28,18 @@ export async function ipBatch(namespace: ProcessRef, lines: readonly string[]): 
 }
 
 
+/**
+ * Checksums and segmentation by the sender's stack (false) or left to the device (true). A delay line carries frames as they would be on a
+ * wire: a checksum left to a device that never computes it would look wrong to receivers and captures.
+ */
+export async function setOffloads(namespace: ProcessRef, name: string, on: boolean): Promise<void> {
+  try {
+    await run('nsenter', ['-t', String(namespace.pid), '-n', '--', 'ethtool', '-K', name, 'tx', on ? 'on' : 'off']);
+  } catch (error) {
+    throw new LabError(`ethtool -K ${name}: ${error instanceof Error ? error.message : String(error)} (impaired links need the Debian package ethtool)`);
+  }
+}
+
 export async function makeLinks(state: LabState, topology: Topology, wire: ProcessRef, nodes: ReadonlyMap<string, LabNode>): Promise<void> {
   const inner: string[] = [];
   const outer = new Map<string, string[]>([...nodes.keys()].map((name) => [name, []]));
@@ -37,6 +52,9 @@ export async function makeLinks(state: LabState, topology: Topology, wire: Proce
     }
   }
   await ipBatch(wire, inner);
+  for (const link of topology.links.filter((l) => isImpaired(l.impairment))) {
+    for (const endpoint of link.endpoints) await setOffloads(nodes.get(endpoint.node)!.init, endpoint.interface, false);
+  }
   await askWire(state, { op: 'join', links: topology.links.map(({ impairment }) => ({ impairment })) });
   for (const [name, lines] of outer) {
     const { definition } = nodes.get(name)!;

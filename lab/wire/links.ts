@@ -1,17 +1,56 @@
 /** The links of one lab as the wire process holds them: carrier, and who carries each direction's frames. */
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { native } from '../../dataplane/native/index.js';
 import { isImpaired, noImpairment, type Impairment } from '../topology/topology.js';
-import { wireAddon } from './addon.js';
-import { wireEnd, type Direction, type LinkStatus } from './protocol.js';
+import { wireAddon, type DelayLineStatus } from './addon.js';
+import { wireEnd, type Direction, type DirectionStatus, type LinkStatus } from './protocol.js';
 
 const run = promisify(execFile);
 
-interface WireDirection {
-  readonly from: number;
-  readonly to: number;
-  impairment: Impairment;
+/** Frames that may wait before a rate limit: netem's default. */
+const queueFrames = 1000;
+
+/** Frames one node sends over a link: redirected at kernel speed, or through a delay line while something is asked of them. */
+class WireDirection {
+  private impairment: Impairment = noImpairment;
+
+  constructor(
+    private readonly line: number,
+    private readonly from: number,
+    private readonly to: number,
+  ) {
+    wireAddon.wireRedirect(from, to);
+  }
+
+  private get delayed(): DelayLineStatus | null {
+    return wireAddon.delayLineStatus(this.line);
+  }
+
+  private setLine(impairment: Impairment): void {
+    const { delayMs, jitterMs, lossPercent, rateBps } = impairment;
+    wireAddon.delayLineSet(this.line, this.from, this.to, delayMs * 1e6, jitterMs * 1e6, lossPercent / 100, rateBps, queueFrames);
+  }
+
+  /** A frame that arrives while its carrier changes may be lost; none is delivered twice or early. */
+  async set(change: Partial<Impairment>): Promise<void> {
+    this.impairment = { ...this.impairment, ...change };
+    if (isImpaired(this.impairment)) {
+      if (!this.delayed) wireAddon.wireRelease(this.from);
+      this.setLine(this.impairment);
+    } else if (this.delayed) {
+      // What is under way arrives before what follows.
+      this.setLine(noImpairment);
+      while ((this.delayed?.held ?? 0) > 0) await sleep(1);
+      wireAddon.delayLineClear(this.line);
+      wireAddon.wireRedirect(this.from, this.to);
+    }
+  }
+
+  get status(): DirectionStatus {
+    return { impairment: this.impairment, delayLine: this.delayed };
+  }
 }
 
 interface WireLink {
@@ -23,16 +62,14 @@ export class WireLinks {
   private readonly links: WireLink[] = [];
 
   /** Takes over links whose ends are in this namespace already. */
-  join(impairments: readonly Impairment[]): void {
+  async join(impairments: readonly Impairment[]): Promise<void> {
     for (const impairment of impairments) {
       const number = this.links.length;
-      const ends = [native.ifNameToIndex(wireEnd(number, 0)), native.ifNameToIndex(wireEnd(number, 1))] as const;
-      const directions = ([0, 1] as const).map((d): WireDirection => ({ from: ends[d], to: ends[d === 0 ? 1 : 0], impairment: noImpairment }));
-      this.links.push({ up: true, directions: directions as [WireDirection, WireDirection] });
-      for (const direction of directions) {
-        wireAddon.wireRedirect(direction.from, direction.to);
-        if (isImpaired(impairment)) this.apply(direction, impairment);
-      }
+      const a = native.ifNameToIndex(wireEnd(number, 0));
+      const b = native.ifNameToIndex(wireEnd(number, 1));
+      const directions = [new WireDirection(2 * number, a, b), new WireDirection(2 * number + 1, b, a)] as const;
+      this.links.push({ up: true, directions });
+      for (const direction of directions) await direction.set(impairment);
     }
   }
 
@@ -42,13 +79,8 @@ export class WireLinks {
     return link;
   }
 
-  private apply(direction: WireDirection, impairment: Impairment): void {
-    direction.impairment = impairment;
-  }
-
-  set(link: number, direction: Direction, change: Partial<Impairment>): void {
-    const target = this.link(link).directions[direction];
-    this.apply(target, { ...target.impairment, ...change });
+  async set(link: number, direction: Direction, change: Partial<Impairment>): Promise<void> {
+    await this.link(link).directions[direction].set(change);
   }
 
   /** Without carrier both endpoints see the link down; their addresses and settings stay. */
@@ -59,6 +91,6 @@ export class WireLinks {
   }
 
   status(): LinkStatus[] {
-    return this.links.map(({ up, directions: [a, b] }) => ({ up, directions: [{ impairment: a.impairment }, { impairment: b.impairment }] }));
+    return this.links.map(({ up, directions: [a, b] }) => ({ up, directions: [a.status, b.status] }));
   }
 }

@@ -16,10 +16,10 @@ const links = new WireLinks();
 async function perform(request: WireRequest): Promise<void> {
   switch (request.op) {
     case 'join':
-      links.join(request.links.map((link) => link.impairment));
+      await links.join(request.links.map((link) => link.impairment));
       return;
     case 'set':
-      links.set(request.link, request.direction, request.change);
+      await links.set(request.link, request.direction, request.change);
       return;
     case 'carrier':
       await links.setCarrier(request.link, request.up);

@@ -1,5 +1,6 @@
 /** What commands and the wire process say to each other: one JSON object a line, one answer to each request, in order. */
 import type { Impairment } from '../topology/topology.js';
+import type { DelayLineStatus } from './addon.js';
 
 /** 0: frames the link's first endpoint sends, 1: those of its second. */
 export type Direction = 0 | 1;
@@ -12,6 +13,8 @@ export type WireRequest =
 
 export interface DirectionStatus {
   readonly impairment: Impairment;
+  /** Null while frames are redirected at kernel speed. */
+  readonly delayLine: DelayLineStatus | null;
 }
 
 export interface LinkStatus {
