@@ -1,6 +1,8 @@
 /** A running lab: what the commands, the tests and the demo work with. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Capture, splitEndpoint } from './capture.js';
 import { YamlDocument } from './topology/document.js';
 import { readTopology, type ReadOptions } from './topology/read.js';
 import { isImpaired, type Impairment, type Topology } from './topology/topology.js';
@@ -153,6 +155,17 @@ export class Lab {
   /** Rate in bit/s of what leaves through `node:interface`; 0 is unlimited. */
   async setRate(endpoint: string, bitsPerSecond: number): Promise<void> {
     await this.impair(endpoint, { rateBps: bitsPerSecond });
+  }
+
+  /**
+   * Captures packets of `node:interface` into a pcap file until `stop()`. Without `path` the file lies in the lab's state and goes with it.
+   * @param filter pcap filter expression
+   */
+  async capture(endpoint: string, filter = '', path?: string): Promise<Capture> {
+    const { node, interface: name } = splitEndpoint(endpoint);
+    const folder = join(this.state.directory, 'captures');
+    mkdirSync(folder, { recursive: true });
+    return Capture.start(this.node(node), name, { output: path ?? join(folder, `${node}-${name}-${randomUUID()}.pcap`), filter });
   }
 
   /** State of all links, in the order of the file. */

@@ -1,10 +1,14 @@
 /** `npm run lab -- VERB FILE.clab.yml ...` */
 import { Command, CommanderError } from 'commander';
+import { Capture, splitEndpoint } from './capture.js';
+import { dot, mermaid } from './commands/graph.js';
 import { inspect } from './commands/inspect.js';
+import { verify } from './commands/verify.js';
 import { Lab } from './lab.js';
 import { exitStatus } from './runner/enter.js';
 import { LabError } from './runner/state.js';
 import { TopologyError } from './topology/document.js';
+import { readTopology } from './topology/read.js';
 import type { Impairment } from './topology/topology.js';
 import { expectedDelay, expectedLoss, expectedRate, parseDelay, parseLoss, parseRate } from './topology/units.js';
 
@@ -56,6 +60,42 @@ verb('inspect', 'shows nodes, processes and addresses')
   .option('--json', 'one JSON document')
   .action(async (file: string, options: Named & { json?: boolean }) => {
     process.stdout.write(await inspect(Lab.open(file, options.name), options.json === true));
+  });
+
+program
+  .command('capture <file> <node:interface> [filter...]')
+  .description('shows the packets of an interface, or writes them to a pcap file, until interrupted')
+  .option('--name <lab>', 'lab name, when it runs under another than the file gives')
+  .option('-w, --write <pcap>', 'writes a pcap file; - is the standard output')
+  .option('-c, --count <packets>', 'ends after this many packets', (text) => {
+    if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`--count: expected a number of packets, found "${text}"`);
+    return Number(text);
+  })
+  .action(async (file: string, endpoint: string, filter: string[], options: Named & { write?: string; count?: number }) => {
+    const { node, interface: name } = splitEndpoint(endpoint);
+    const capture = await Capture.start(Lab.open(file, options.name).node(node), name, {
+      output: options.write === undefined || options.write === '-' ? process.stdout : options.write,
+      text: options.write === undefined,
+      filter: filter.join(' '),
+      ...(options.count === undefined ? {} : { count: options.count }),
+    });
+    process.stderr.write(`capturing on ${endpoint}\n`);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void capture.stop());
+    process.exitCode = await capture.ended;
+  });
+
+verb('graph', 'prints the topology as Mermaid text')
+  .option('--mermaid', 'Mermaid (the default)')
+  .option('--dot', 'Graphviz')
+  .action((file: string, options: Named & { dot?: boolean }) => {
+    const topology = readTopology(file, options);
+    process.stdout.write(options.dot === true ? dot(topology) : mermaid(topology));
+  });
+
+verb('verify', "runs the scenario's check, the executable verify beside the file, and passes its exit status on")
+  .argument('[arguments...]')
+  .action(async (file: string, argv: string[], options: Named) => {
+    process.exitCode = await verify(Lab.open(file, options.name), argv);
   });
 
 /** A verb that changes what happens to frames leaving `node:interface`. */

@@ -1,5 +1,5 @@
 /** A YAML document that can say in which line a field stands. */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 
 export type FieldPath = readonly (string | number)[];
 
@@ -53,7 +53,7 @@ export class YamlDocument {
       if (isAlias(node)) node = node.resolve(this.document);
       let next: unknown;
       if (isMap(node)) {
-        const pair = (node.items as Pair[]).find((item) => (isScalar(item.key) ? String(item.key.value) : String(item.key)) === String(part));
+        const pair = (node.items).find((item) => (isScalar(item.key) ? String(item.key.value) : String(item.key)) === String(part));
         if (!pair) break;
         const keyOffset = isNode(pair.key) ? pair.key.range?.[0] : undefined;
         if (keyOffset !== undefined) offset = keyOffset;

@@ -24,7 +24,7 @@ class WireDirection {
     wireAddon.wireRedirect(from, to);
   }
 
-  private get delayed(): DelayLineStatus | null {
+  private lineStatus(): DelayLineStatus | null {
     return wireAddon.delayLineStatus(this.line);
   }
 
@@ -37,19 +37,19 @@ class WireDirection {
   async set(change: Partial<Impairment>): Promise<void> {
     this.impairment = { ...this.impairment, ...change };
     if (isImpaired(this.impairment)) {
-      if (!this.delayed) wireAddon.wireRelease(this.from);
+      if (!this.lineStatus()) wireAddon.wireRelease(this.from);
       this.setLine(this.impairment);
-    } else if (this.delayed) {
+    } else if (this.lineStatus()) {
       // What is under way arrives before what follows.
       this.setLine(noImpairment);
-      while ((this.delayed?.held ?? 0) > 0) await sleep(1);
+      while ((this.lineStatus()?.held ?? 0) > 0) await sleep(1);
       wireAddon.delayLineClear(this.line);
       wireAddon.wireRedirect(this.from, this.to);
     }
   }
 
   get status(): DirectionStatus {
-    return { impairment: this.impairment, delayLine: this.delayed };
+    return { impairment: this.impairment, delayLine: this.lineStatus() };
   }
 }
 
