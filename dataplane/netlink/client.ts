@@ -5,12 +5,11 @@
  * with what the kernel said. The kernel works on a batch inside sendmsg, so its answers are read straight after it.
  */
 import { splitMessages, decodeAnswer, type Answer, type NetlinkMessage } from './message.js';
-import { NetlinkError } from './error.js';
+import { NetlinkError, systemCallError } from './error.js';
 import type { Decoded } from './attributes.js';
 import { NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST } from './constants.js';
 import type { NetlinkTransport } from './socket.js';
 import { MessageWriter } from './writer.js';
-import type { NativeError } from '../native/index.js';
 
 /** Requests a system call carries. */
 const BATCH = 64;
@@ -153,7 +152,7 @@ export class NetlinkClient {
     try {
       if (!this.transport.send(this.writer.written())) this.failFrom(first, ENOBUFS, 'the kernel has no room for the request');
     } catch (error) {
-      const { errno, message } = error as NativeError;
+      const { errno, message } = systemCallError(error);
       this.failFrom(first, errno, message);
       return;
     }
@@ -167,7 +166,7 @@ export class NetlinkClient {
       this.transport.receive((datagram) => this.onDatagram(datagram), 4 * BATCH);
     } catch (error) {
       // Answers were dropped, nobody knows which: everything under way is in doubt.
-      const { errno, message } = error as NativeError;
+      const { errno, message } = systemCallError(error);
       this.failAll(errno, message);
     }
   }

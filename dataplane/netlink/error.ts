@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
+import type { NativeError } from '../native/index.js';
 import type { Answer } from './message.js';
 
 /** A request the kernel refused, or that could not be answered. The message holds the request, the errno and the kernel's own text. */
@@ -24,4 +25,10 @@ export class NetlinkError extends Error {
     this.kernelText = answer?.text;
     this.offset = answer?.offset;
   }
+}
+
+/** The failed system call that was thrown; anything else is a programmer's mistake and thrown on. */
+export function systemCallError(error: unknown): NativeError {
+  if (error instanceof Error && 'syscall' in error && 'errno' in error) return error as NativeError;
+  throw error;
 }

@@ -1,4 +1,5 @@
 /** Notifications of the kernel: what changed, by multicast group. */
+import { systemCallError } from './error.js';
 import { splitMessages, type NetlinkMessage } from './message.js';
 import type { NetlinkTransport } from './socket.js';
 
@@ -24,7 +25,8 @@ export class NetlinkMonitor {
   private read(): void {
     try {
       this.transport.receive((datagram) => splitMessages(datagram).messages.forEach(this.handlers.message), TURN);
-    } catch {
+    } catch (error) {
+      systemCallError(error);
       this.handlers.overrun();
     }
   }
