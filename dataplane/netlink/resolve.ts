@@ -62,7 +62,7 @@ export class NeighbourResolver {
     );
   }
 
-  /** Resolves to the link-layer address, or undefined when nobody answers within `timeoutMs`. Rejects with NetlinkError. */
+  /** Resolves to the link-layer address, or undefined when nobody answers within `timeoutMs`. For IPv6 the interface needs a link-local address. Rejects with NetlinkError. */
   async resolve(interfaceIndex: number, address: string, timeoutMs = 3000): Promise<Uint8Array | undefined> {
     const canonical = canonicalIp(address);
     if (canonical === undefined) throw new TypeError(`not an IP address: ${address}`);
