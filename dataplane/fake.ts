@@ -1,0 +1,394 @@
+/**
+ * A dataplane in memory: records what was declared, lets a test punt packets, expire flows, change links and refuse an installation.
+ *
+ * State outlives close(), as pinned maps and kernel routes do, so that a test can restart a daemon over the same FakeDataplane.
+ */
+import type {
+  Dataplane,
+  DataplaneCapabilities,
+  DataplaneOptions,
+  FlowCounters,
+  FlowKey,
+  FlowTable,
+  InstallStatus,
+  KernelRoute,
+  LinkState,
+  PolicyBlockOwner,
+  PolicyWrite,
+  PuntedPacket,
+  RouteTable,
+  Steer,
+} from './dataplane.js';
+import { NO_SERVICE } from './dataplane.js';
+import { encodeFlowKey, flowKeyText } from './packet/flow-key.js';
+import { Prefix, parseIp } from './packet/ip.js';
+
+const DEFAULT_TABLE = 254;
+const DEFAULT_METRIC = 1024;
+const UDP = 17;
+const MIN_IPV6_MTU = 1280;
+
+const INSTALLED: InstallStatus = { installed: true };
+
+type RouteLookup = Awaited<ReturnType<RouteTable['lookup']>>;
+
+/** Kernel routes in memory. */
+export class FakeRouteTable implements RouteTable {
+  private readonly declared = new Map<string, { route: KernelRoute; status: InstallStatus; stale: boolean }>();
+  private readonly refusals = new Map<string, string>();
+
+  constructor(private readonly links: () => readonly LinkState[]) {}
+
+  private static key(prefix: string, table = DEFAULT_TABLE, metric = DEFAULT_METRIC): string {
+    return `${prefix} ${table} ${metric}`;
+  }
+
+  set(route: KernelRoute): void {
+    const error = this.refusals.get(route.prefix);
+    const status = error === undefined ? INSTALLED : { installed: false, error };
+    this.declared.set(FakeRouteTable.key(route.prefix, route.table, route.metric), { route, status, stale: false });
+  }
+
+  remove(prefix: string, table?: number, metric?: number): void {
+    this.declared.delete(FakeRouteTable.key(prefix, table, metric));
+  }
+
+  status(prefix: string, table?: number, metric?: number): InstallStatus | undefined {
+    const found = this.declared.get(FakeRouteTable.key(prefix, table, metric));
+    return found && !found.stale ? found.status : undefined;
+  }
+
+  list(): { route: KernelRoute; status: InstallStatus }[] {
+    return [...this.declared.values()].filter((entry) => !entry.stale).map(({ route, status }) => ({ route, status }));
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  sweepStale(): Promise<number> {
+    let swept = 0;
+    for (const [key, entry] of this.declared) {
+      if (!entry.stale) continue;
+      this.declared.delete(key);
+      swept++;
+    }
+    return Promise.resolve(swept);
+  }
+
+  /** Longest match over installed routes of the main table and the prefixes of addresses of links that are up. */
+  lookup(address: string): Promise<RouteLookup> {
+    const bytes = parseIp(address);
+    if (!bytes) return Promise.resolve(undefined);
+    const links = this.links().filter((link) => link.up);
+    let best: { length: number; metric: number; value: RouteLookup } | undefined;
+    const offer = (length: number, metric: number, value: RouteLookup): void => {
+      if (!best || length > best.length || (length === best.length && metric < best.metric)) best = { length, metric, value };
+    };
+    for (const link of links) {
+      for (const text of link.addresses) {
+        const prefix = Prefix.from(text);
+        const local = text.slice(0, text.indexOf('/')) === address;
+        if (prefix.contains(bytes)) {
+          offer(local ? 129 : prefix.length, 0, { prefix: prefix.toString(), isDefault: false, interface: link.name, mtu: link.mtu, local });
+        }
+      }
+    }
+    for (const { route, status } of this.declared.values()) {
+      if (!status.installed || (route.table ?? DEFAULT_TABLE) !== DEFAULT_TABLE) continue;
+      const prefix = Prefix.from(route.prefix);
+      if (!prefix.contains(bytes)) continue;
+      const target = route.target;
+      const metric = route.metric ?? DEFAULT_METRIC;
+      if (target.kind === 'unreachable') {
+        offer(prefix.length, metric, undefined);
+      } else if (target.kind === 'seg6local') {
+        const value = { prefix: prefix.toString(), isDefault: prefix.length === 0, interface: target.interface, mtu: this.mtuOf(target.interface), local: true };
+        offer(prefix.length, metric, value);
+      } else {
+        const hop = target.nextHops.find((candidate) => links.some((link) => link.name === candidate.interface));
+        if (!hop) continue;
+        const value = { prefix: prefix.toString(), isDefault: prefix.length === 0, interface: hop.interface, mtu: this.mtuOf(hop.interface), local: false };
+        offer(prefix.length, metric, hop.gateway === undefined ? value : { ...value, gateway: hop.gateway });
+      }
+    }
+    return Promise.resolve(best?.value);
+  }
+
+  private mtuOf(interfaceName: string): number {
+    return this.links().find((link) => link.name === interfaceName)?.mtu ?? 1500;
+  }
+
+  /** Test: routes of this prefix are refused with `error` from now on (undefined: accepted again); those declared change at once. */
+  refuse(prefix: string, error: string | undefined): void {
+    if (error === undefined) this.refusals.delete(prefix);
+    else this.refusals.set(prefix, error);
+    for (const entry of this.declared.values()) {
+      if (entry.route.prefix === prefix) entry.status = error === undefined ? INSTALLED : { installed: false, error };
+    }
+  }
+
+  /** What a restart does: all routes stay and are stale until declared again. */
+  markStale(): void {
+    for (const entry of this.declared.values()) entry.stale = true;
+  }
+
+  clear(): void {
+    this.declared.clear();
+  }
+}
+
+interface FakeFlow {
+  readonly key: Uint8Array;
+  policy: number;
+  packets: bigint;
+  bytes: bigint;
+  createdNs: bigint;
+  lastSeenNs: bigint;
+}
+
+/** What the steering answered a packet that a test punted. */
+export interface PuntResult {
+  /** Policy id, NO_SERVICE or NO_CANDIDATE. */
+  readonly policy: number;
+  /** Whether the packet left encapsulated. */
+  readonly sent: boolean;
+  /** Segment list it left with, in travel order. */
+  readonly segments: readonly string[];
+}
+
+/** Pinned flows and policies in memory. */
+export class FakeFlowTable implements FlowTable {
+  private readonly policies = new Map<number, { write: PolicyWrite; status: InstallStatus }>();
+  private readonly owners = new Map<number, PolicyBlockOwner>();
+  private readonly flows = new Map<string, FakeFlow>();
+  private adopted: { block: number; owner: PolicyBlockOwner }[] = [];
+  private steer: Steer | undefined;
+  private expiryListeners: ((keys: readonly Uint8Array[]) => void)[] = [];
+  private mtuListeners: ((policies: readonly number[], mtu: number) => void)[] = [];
+  private readonly refusals = new Map<number, string>();
+  private readonly counts = new Map<string, bigint>();
+
+  /** `nowNs` is the clock of created and last-seen stamps, in ns. */
+  constructor(private readonly nowNs: () => bigint) {}
+
+  onPunt(steer: Steer): void {
+    this.steer = steer;
+  }
+
+  setPolicies(writes: readonly PolicyWrite[]): void {
+    for (const write of writes) {
+      const error = this.refusals.get(write.policy);
+      this.policies.set(write.policy, { write, status: error === undefined ? INSTALLED : { installed: false, error } });
+    }
+  }
+
+  policyStatus(policy: number): (InstallStatus & { segments: readonly string[]; mtu: number }) | undefined {
+    const found = this.policies.get(policy);
+    return found && { ...found.status, segments: found.write.segments, mtu: found.write.mtu };
+  }
+
+  setBlockOwner(block: number, owner: PolicyBlockOwner | undefined): void {
+    if (owner) this.owners.set(block, owner);
+    else this.owners.delete(block);
+  }
+
+  adoptedBlocks(): { block: number; owner: PolicyBlockOwner }[] {
+    return [...this.adopted];
+  }
+
+  scanFlows(visit: Parameters<FlowTable['scanFlows']>[0]): void {
+    for (const { key, ...record } of [...this.flows.values()]) if (visit(key, record) === false) return;
+  }
+
+  deleteFlows(keys: readonly Uint8Array[]): void {
+    for (const key of keys) this.flows.delete(flowKeyText(key));
+  }
+
+  onExpired(listener: (keys: readonly Uint8Array[]) => void): void {
+    this.expiryListeners.push(listener);
+  }
+
+  onPathMtu(listener: (policies: readonly number[], mtu: number) => void): void {
+    this.mtuListeners.push(listener);
+  }
+
+  counters(): FlowCounters {
+    return Object.fromEntries(this.counts);
+  }
+
+  private count(name: string): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0n) + 1n);
+  }
+
+  /**
+   * Test: a packet of this flow arrives. A pinned flow is only counted; any other is punted to the steering and pinned with its answer.
+   * `requirement` is the option data (proto/WIRE.md section 4); `octets` the length of the IPv6 packet.
+   */
+  packet(flow: FlowKey, requirement?: Uint8Array, octets = 48): PuntResult {
+    const key = encodeFlowKey(flow);
+    const text = flowKeyText(key);
+    const pinned = this.flows.get(text);
+    if (pinned) {
+      pinned.packets++;
+      pinned.bytes += BigInt(octets);
+      pinned.lastSeenNs = this.nowNs();
+      return this.result(pinned.policy);
+    }
+    const arena = fakePacket(key, octets);
+    const policy = this.steer ? this.steer({ arena, offset: 0, length: arena.length, key, requirement } satisfies PuntedPacket) : NO_SERVICE;
+    this.count('punted');
+    if (policy < 0) {
+      this.count(policy === NO_SERVICE ? 'no_service' : 'no_candidate');
+      return { policy, sent: false, segments: [] };
+    }
+    const now = this.nowNs();
+    this.flows.set(text, { key: Uint8Array.from(key), policy, packets: 1n, bytes: BigInt(octets), createdNs: now, lastSeenNs: now });
+    this.count('first_sent');
+    return this.result(policy);
+  }
+
+  private result(policy: number): PuntResult {
+    const found = this.policies.get(policy);
+    const segments = found?.status.installed === true ? found.write.segments : [];
+    return { policy, sent: segments.length > 0, segments };
+  }
+
+  /** Test: these pinned flows went idle. All of them by default. */
+  expire(flows?: readonly FlowKey[]): void {
+    const keys = flows ? flows.map(encodeFlowKey) : [...this.flows.values()].map((flow) => flow.key);
+    const gone = keys.filter((key) => this.flows.delete(flowKeyText(key)));
+    for (const listener of this.expiryListeners) listener(gone);
+  }
+
+  /** Test: the kernel's flow table lost a flow without the daemon hearing of it (LRU eviction). */
+  evict(flow: FlowKey): void {
+    this.flows.delete(flowKeyText(encodeFlowKey(flow)));
+  }
+
+  /** Test: a Packet Too Big about outer packets of policies with this segment list. */
+  packetTooBig(segments: readonly string[], mtu: number): void {
+    const lowered = Math.max(mtu, MIN_IPV6_MTU);
+    const hit: number[] = [];
+    for (const [policy, { write, status }] of this.policies) {
+      if (write.mtu <= lowered || write.segments.join() !== segments.join()) continue;
+      this.policies.set(policy, { write: { ...write, mtu: lowered }, status });
+      hit.push(policy);
+    }
+    if (hit.length > 0) for (const listener of this.mtuListeners) listener(hit, lowered);
+  }
+
+  /** Test: writes of this policy are refused with `error` from now on (undefined: accepted again). */
+  refuse(policy: number, error: string | undefined): void {
+    if (error === undefined) this.refusals.delete(policy);
+    else this.refusals.set(policy, error);
+    const found = this.policies.get(policy);
+    if (found) found.status = error === undefined ? INSTALLED : { installed: false, error };
+  }
+
+  /** Number of pinned flows. */
+  get size(): number {
+    return this.flows.size;
+  }
+
+  /** What a restart does: listeners go, maps stay and can be adopted. */
+  restart(): void {
+    this.steer = undefined;
+    this.expiryListeners = [];
+    this.mtuListeners = [];
+    this.adopted = [...this.owners].map(([block, owner]) => ({ block, owner }));
+  }
+
+  clear(): void {
+    this.policies.clear();
+    this.owners.clear();
+    this.flows.clear();
+    this.adopted = [];
+  }
+}
+
+/** A UDP packet with the 5-tuple of a flow key; payload zero. */
+function fakePacket(key: Uint8Array, octets: number): Uint8Array {
+  const packet = new Uint8Array(Math.max(octets, 48));
+  packet[0] = 0x60;
+  packet[4] = (packet.length - 40) >> 8;
+  packet[5] = (packet.length - 40) & 0xff;
+  packet[6] = key[36] ?? UDP;
+  packet[7] = 63;
+  packet.set(key.subarray(0, 32), 8);
+  packet.set(key.subarray(32, 36), 40);
+  packet[45] = 8;
+  return packet;
+}
+
+/** Dataplane in memory. `now` gives ms, for stamps of flows. */
+export class FakeDataplane implements Dataplane {
+  readonly routes: FakeRouteTable;
+  readonly flows: FakeFlowTable;
+  /** Options of the last open() or reconfigure(). */
+  options: DataplaneOptions | undefined;
+  isOpen = false;
+  private state: readonly LinkState[];
+  private linkListeners: ((links: readonly LinkState[]) => void)[] = [];
+
+  constructor(
+    links: readonly LinkState[] = [{ name: 'lo', index: 1, up: true, mtu: 65536, addresses: ['::1/128'] }],
+    now: () => number = () => 0,
+  ) {
+    this.state = links;
+    this.routes = new FakeRouteTable(() => this.state);
+    this.flows = new FakeFlowTable(() => BigInt(Math.round(now() * 1e6)));
+  }
+
+  capabilities(): DataplaneCapabilities {
+    return { seg6: true, seg6local: true, bpf: true, vrf: true, notes: [] };
+  }
+
+  open(options: DataplaneOptions): Promise<void> {
+    this.options = options;
+    this.isOpen = true;
+    return Promise.resolve();
+  }
+
+  reconfigure(options: DataplaneOptions): Promise<void> {
+    this.options = options;
+    return Promise.resolve();
+  }
+
+  links(): readonly LinkState[] {
+    return this.state;
+  }
+
+  onLinks(listener: (links: readonly LinkState[]) => void): void {
+    this.linkListeners.push(listener);
+  }
+
+  setAddresses(interfaceName: string, addresses: readonly string[]): Promise<void> {
+    this.state = this.state.map((link) =>
+      link.name === interfaceName ? { ...link, addresses: [...new Set([...link.addresses, ...addresses])] } : link,
+    );
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.isOpen = false;
+    this.linkListeners = [];
+    this.routes.markStale();
+    this.flows.restart();
+    return Promise.resolve();
+  }
+
+  remove(): Promise<void> {
+    this.isOpen = false;
+    this.linkListeners = [];
+    this.routes.clear();
+    this.flows.clear();
+    return Promise.resolve();
+  }
+
+  /** Test: links changed; listeners hear of it. */
+  setLinks(links: readonly LinkState[]): void {
+    this.state = links;
+    for (const listener of this.linkListeners) listener(links);
+  }
+}

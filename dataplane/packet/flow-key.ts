@@ -1,0 +1,68 @@
+/**
+ * The key of the pinned-flow map: a 5-tuple in 40 octets, the same layout in the BPF program (`struct flow_key` of dataplane/bpf/cpn.bpf.c).
+ *
+ *     0 source address 16 | 16 destination address 16 | 32 source port 2 | 34 destination port 2 | 36 protocol 1 | 37 zero 3
+ *
+ * Ports in network order. IPv4 addresses stand as IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2).
+ */
+import type { FlowKey } from '../dataplane.js';
+import { formatIp, parseIp } from './ip.js';
+
+/** Octets in a flow key. */
+export const FLOW_KEY_LENGTH = 40;
+
+export const FLOW_KEY_SOURCE = 0;
+export const FLOW_KEY_DESTINATION = 16;
+export const FLOW_KEY_SOURCE_PORT = 32;
+export const FLOW_KEY_DESTINATION_PORT = 34;
+export const FLOW_KEY_PROTOCOL = 36;
+
+const MAPPED = '::ffff:';
+
+function writeAddress(out: Uint8Array, at: number, text: string): void {
+  const bytes = parseIp(text);
+  if (!bytes) throw new TypeError(`not an IP address: ${text}`);
+  if (bytes.length === 16) {
+    out.set(bytes, at);
+    return;
+  }
+  out[at + 10] = 0xff;
+  out[at + 11] = 0xff;
+  out.set(bytes, at + 12);
+}
+
+function readAddress(bytes: Uint8Array, at: number): string {
+  const text = formatIp(bytes, at, 16);
+  return text.startsWith(MAPPED) && text.includes('.') ? text.slice(MAPPED.length) : text;
+}
+
+/** The 40 octets of a 5-tuple. Throws TypeError when an address is not one. */
+export function encodeFlowKey(key: FlowKey): Uint8Array {
+  const out = new Uint8Array(FLOW_KEY_LENGTH);
+  writeAddress(out, FLOW_KEY_SOURCE, key.source);
+  writeAddress(out, FLOW_KEY_DESTINATION, key.destination);
+  out[FLOW_KEY_SOURCE_PORT] = key.sourcePort >> 8;
+  out[FLOW_KEY_SOURCE_PORT + 1] = key.sourcePort & 0xff;
+  out[FLOW_KEY_DESTINATION_PORT] = key.destinationPort >> 8;
+  out[FLOW_KEY_DESTINATION_PORT + 1] = key.destinationPort & 0xff;
+  out[FLOW_KEY_PROTOCOL] = key.protocol;
+  return out;
+}
+
+/** The 5-tuple of a key that starts at `offset` and is there whole. */
+export function decodeFlowKey(bytes: Uint8Array, offset = 0): FlowKey {
+  return {
+    source: readAddress(bytes, offset + FLOW_KEY_SOURCE),
+    destination: readAddress(bytes, offset + FLOW_KEY_DESTINATION),
+    protocol: bytes[offset + FLOW_KEY_PROTOCOL]!,
+    sourcePort: (bytes[offset + FLOW_KEY_SOURCE_PORT]! << 8) | bytes[offset + FLOW_KEY_SOURCE_PORT + 1]!,
+    destinationPort: (bytes[offset + FLOW_KEY_DESTINATION_PORT]! << 8) | bytes[offset + FLOW_KEY_DESTINATION_PORT + 1]!,
+  };
+}
+
+/** A key as a string fit for `Map` (one character an octet, the fastest exact form). */
+export function flowKeyText(key: Uint8Array, offset = 0): string {
+  let text = '';
+  for (let i = offset; i < offset + FLOW_KEY_LENGTH - 3; i += 1) text += String.fromCharCode(key[i]!);
+  return text;
+}
