@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/*
+ * Classifier at tc ingress of every interface of a router (entry side of proto/WIRE.md section 5).
+ *
+ *   packet -> edge filter -> in a service prefix? -> flow key -> flow -> policy -> slot -> outer IPv6 header + SRH -> stack routes it
+ *                                                     \-> no flow: token buckets -> stack, whose route leads to the punt TUN
+ *
+ * Everything that changes is one write of the daemon: flow -> policy id -> slot number -> immutable slot. A packet that cannot be
+ * encapsulated here (hop limit used up, too big, encapsulated already) is handed to the stack unchanged: the route of the service
+ * prefix leads to the TUN, so that the kernel answers Time Exceeded or Packet Too Big itself, or the daemon sends the packet.
+ *
+ * Needs Linux 5.11. Layouts shared with TypeScript: dataplane/flow/layout.ts; counters: dataplane/flow/counters.ts.
+ */
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Raising it needs steps added in write_outer() and a new layout version in layout.ts. */
+#define MAX_SEGMENTS 3
+#define OUTER_MAX (40 + 8 + 16 * MAX_SEGMENTS)
+/* A longer chain is malformed for us; the same bound as in dataplane/packet/extension-headers.ts. */
+#define MAX_EXTENSION_HEADERS 8
+
+enum destination_class { DESTINATION_SERVICE = 1, DESTINATION_SID = 2 };
+enum interface_role { ROLE_CORE = 0, ROLE_CLIENT = 1, ROLE_NODE = 2 };
+
+/* Index into `stats`. Mirrored by name and order in dataplane/flow/counters.ts. */
+enum counter {
+  COUNTER_PINNED,             /* encapsulated here */
+  COUNTER_PROMOTED,           /* second packet of a new flow: moved to `flows` */
+  COUNTER_PUNTED,             /* no flow: handed to the daemon */
+  COUNTER_LIMITED_INTERFACE,  /* no flow, dropped: bucket of the interface empty */
+  COUNTER_LIMITED_SOURCE,     /* no flow, dropped: bucket of the source /64 empty */
+  COUNTER_EDGE_SID,           /* dropped: into a SID block from a client or node interface */
+  COUNTER_EDGE_SOURCE,        /* dropped: into a SID block from a source outside the domain */
+  COUNTER_FRAGMENT_UNKNOWN,   /* dropped: later fragment whose first one was not seen */
+  COUNTER_ICMP_ERROR_UNKNOWN, /* dropped: ICMPv6 error about a flow that is not pinned */
+  COUNTER_MALFORMED,          /* dropped: header chain cut short or too long */
+  COUNTER_HOP_LIMIT,          /* handed to the stack, which answers Time Exceeded */
+  COUNTER_TOO_BIG,            /* handed to the stack, which answers Packet Too Big */
+  COUNTER_ENCAP_FAILED,       /* handed to the daemon: the kernel could not make room */
+  COUNTER_NO_POLICY,          /* the flow's policy has no slot: unpinned and handed to the daemon */
+  COUNTER_MAX
+};
+
+struct flow_key {
+  struct in6_addr source;
+  struct in6_addr destination;
+  __be16 source_port;
+  __be16 destination_port;
+  __u8 protocol;
+  __u8 zero[3];
+};
+
+struct flow {
+  __u32 policy;
+  __be32 label; /* outer flow label, low 20 bits */
+  __u64 packets;
+  __u64 bytes; /* of the inner packet, from its IPv6 header on */
+  __u64 created_ns;
+  __u64 last_seen_ns;
+};
+
+struct fragment_key {
+  struct in6_addr source;
+  struct in6_addr destination;
+  __be32 identification;
+};
+
+struct prefix_key {
+  __u32 length;
+  struct in6_addr address;
+};
+
+struct slot {
+  __u32 length; /* octets of `outer` in use: the overhead */
+  __u32 mtu;    /* path MTU of the outer packet */
+  /* Outer IPv6 header and SRH; traffic class, flow label and payload length zero. 8-aligned for the copy. */
+  __u64 outer[OUTER_MAX / 8];
+};
+
+/* Token buckets as a virtual schedule (GCRA): a packet costs an interval, and a bucket may run `burst` ahead of the clock. 0: no limit. */
+struct limits {
+  __u64 interface_interval_ns;
+  __u64 interface_burst_ns;
+  __u64 source_interval_ns;
+  __u64 source_burst_ns;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, __u32);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} interfaces SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(max_entries, 4096);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct prefix_key);
+  __type(value, __u32);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} destinations SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(max_entries, 4096);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct prefix_key);
+  __type(value, __u32);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} domain_sources SEC(".maps");
+
+/* Flows that sent a second packet. A flood of single packets cannot push them out. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 131072);
+  __type(key, struct flow_key);
+  __type(value, struct flow);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} flows SEC(".maps");
+
+/* Flows whose first packet the daemon has sent. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 65536);
+  __type(key, struct flow_key);
+  __type(value, struct flow);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} new_flows SEC(".maps");
+
+/* First fragments: which flow the later ones, without ports, belong to. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct fragment_key);
+  __type(value, struct flow_key);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} fragments SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1048576);
+  __type(key, __u32);
+  __type(value, __u32);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} policies SEC(".maps");
+
+/* Slot 0 stays empty: it means "no policy". */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 65536);
+  __type(key, __u32);
+  __type(value, struct slot);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} slots SEC(".maps");
+
+/* Written and read by the daemon alone: what a block of policy ids stands for, so that a restarted daemon can adopt it. */
+struct block_owner {
+  __u32 instance;
+  char service[60];
+  char exit[64];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 65536);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u32);
+  __type(value, struct block_owner);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} owners SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct limits);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} punt_limits SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, __u64);
+} interface_buckets SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 65536);
+  __type(key, __u64);
+  __type(value, __u64);
+} source_buckets SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, COUNTER_MAX);
+  __type(key, __u32);
+  __type(value, __u64);
+  __uint(pinning, LIBBPF_PIN_BY_NAME);
+} stats SEC(".maps");
+
+static __always_inline void count(__u32 counter)
+{
+  __u64 *value = bpf_map_lookup_elem(&stats, &counter);
+  if (value)
+    *value += 1;
+}
+
+static __always_inline int drop(__u32 counter)
+{
+  count(counter);
+  return TC_ACT_SHOT;
+}
+
+/* Where a chain of extension headers ends (RFC 8200 section 4). */
+struct chain {
+  __u32 offset;   /* of the upper-layer header, from the start of the packet data */
+  __u8 protocol;  /* upper-layer protocol */
+  __u8 fragment;  /* 1: first fragment of several, 2: later fragment (offset and protocol mean nothing) */
+  __be32 identification;
+};
+
+#define FRAGMENT_FIRST 1
+#define FRAGMENT_LATER 2
+
+static __always_inline int walk(struct __sk_buff *skb, __u32 offset, __u8 next, struct chain *chain)
+{
+  chain->fragment = 0;
+#pragma unroll
+  for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+    __u8 head[8];
+    switch (next) {
+    case IPPROTO_HOPOPTS:
+    case IPPROTO_ROUTING:
+    case IPPROTO_DSTOPTS:
+      if (bpf_skb_load_bytes(skb, offset, head, 2) < 0)
+        return -1;
+      offset += (head[1] + 1) * 8;
+      break;
+    case IPPROTO_AH: /* RFC 4302 section 2.2: length in 4-octet units, minus 2 */
+      if (bpf_skb_load_bytes(skb, offset, head, 2) < 0)
+        return -1;
+      offset += (head[1] + 2) * 4;
+      break;
+    case IPPROTO_FRAGMENT:
+      if (bpf_skb_load_bytes(skb, offset, head, 8) < 0)
+        return -1;
+      __builtin_memcpy(&chain->identification, head + 4, 4);
+      if (head[2] | (head[3] & 0xf8)) {
+        chain->fragment = FRAGMENT_LATER;
+        return 0;
+      }
+      /* No more fragments at offset 0: an atomic fragment (RFC 6946), a whole packet. */
+      if (head[3] & 1)
+        chain->fragment = FRAGMENT_FIRST;
+      offset += 8;
+      break;
+    default:
+      chain->protocol = next;
+      chain->offset = offset;
+      return 0;
+    }
+    next = head[0];
+  }
+  return -1;
+}
+
+static __always_inline int same_address(const struct in6_addr *a, const struct in6_addr *b)
+{
+  return a->s6_addr32[0] == b->s6_addr32[0] && a->s6_addr32[1] == b->s6_addr32[1] && a->s6_addr32[2] == b->s6_addr32[2] &&
+         a->s6_addr32[3] == b->s6_addr32[3];
+}
+
+static __always_inline int has_ports(__u8 protocol)
+{
+  return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP ||
+         protocol == IPPROTO_UDPLITE;
+}
+
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY 129
+
+/* Fills protocol and ports of the key. 0, -1 (cut short), or 1 for an ICMPv6 error whose flow still has to be read. */
+static __always_inline int read_ports(struct __sk_buff *skb, const struct chain *chain, struct flow_key *key)
+{
+  key->protocol = chain->protocol;
+  if (has_ports(chain->protocol))
+    return bpf_skb_load_bytes(skb, chain->offset, &key->source_port, 4) < 0 ? -1 : 0;
+  if (chain->protocol != IPPROTO_ICMPV6)
+    return 0;
+  struct {
+    __u8 type;
+    __u8 code;
+    __be16 checksum;
+    __be16 identifier;
+    __be16 sequence;
+  } icmp;
+  if (bpf_skb_load_bytes(skb, chain->offset, &icmp, 8) < 0)
+    return -1;
+  if (icmp.type < 128)
+    return 1;
+  if (icmp.type == ICMPV6_ECHO_REQUEST || icmp.type == ICMPV6_ECHO_REPLY)
+    key->source_port = key->destination_port = icmp.identifier;
+  return 0;
+}
+
+/*
+ * An ICMPv6 error about an answer of the service follows the flow of the client (RFC 7690): the embedded 5-tuple, reversed.
+ * -1 when the embedded packet does not show one.
+ */
+static __noinline int read_embedded(struct __sk_buff *skb, __u32 offset, struct flow_key *key)
+{
+  struct ipv6hdr embedded;
+  if (!key || bpf_skb_load_bytes(skb, offset, &embedded, sizeof(embedded)) < 0 || embedded.version != 6)
+    return -1;
+  struct chain chain = {};
+  struct flow_key answer = {};
+  if (walk(skb, offset + sizeof(embedded), embedded.nexthdr, &chain) < 0 || chain.fragment == FRAGMENT_LATER ||
+      read_ports(skb, &chain, &answer) != 0)
+    return -1;
+  __builtin_memcpy(&key->source, &embedded.daddr, 16);
+  __builtin_memcpy(&key->destination, &embedded.saddr, 16);
+  key->source_port = answer.destination_port;
+  key->destination_port = answer.source_port;
+  key->protocol = answer.protocol;
+  return 0;
+}
+
+/* One virtual schedule. Two CPUs may lose a packet's cost to each other; a limiter can bear that. */
+static __always_inline int conforms(void *map, const void *bucket, __u64 interval, __u64 burst, __u64 now)
+{
+  if (interval == 0)
+    return 1;
+  __u64 *schedule = bpf_map_lookup_elem(map, bucket);
+  __u64 next = schedule && *schedule > now ? *schedule : now;
+  if (next - now > burst)
+    return 0;
+  next += interval;
+  if (schedule)
+    *schedule = next;
+  else
+    bpf_map_update_elem(map, bucket, &next, BPF_ANY);
+  return 1;
+}
+
+/* A packet without flow: to the daemon, unless its source or interface sends too many of them. */
+static __noinline int punt(struct __sk_buff *skb, struct flow_key *key)
+{
+  __u32 zero = 0, ifindex = skb->ifindex;
+  struct limits *limits = bpf_map_lookup_elem(&punt_limits, &zero);
+  if (!limits || !key)
+    return TC_ACT_SHOT;
+  __u64 now = bpf_ktime_get_ns();
+  __u64 source;
+  __builtin_memcpy(&source, &key->source, 8);
+  /* The source first, so that one that floods does not use up its interface. */
+  if (!conforms(&source_buckets, &source, limits->source_interval_ns, limits->source_burst_ns, now))
+    return drop(COUNTER_LIMITED_SOURCE);
+  if (!conforms(&interface_buckets, &ifindex, limits->interface_interval_ns, limits->interface_burst_ns, now))
+    return drop(COUNTER_LIMITED_INTERFACE);
+  count(COUNTER_PUNTED);
+  return TC_ACT_OK;
+}
+
+/* Octets of one packet on the wire once a GSO packet is cut: skb->len says nothing about that. */
+static __always_inline __u32 wire_length(struct __sk_buff *skb, __u32 total, __u32 transport, __u32 network, __u8 protocol)
+{
+  __u32 gso = skb->gso_size;
+  if (gso == 0)
+    return total;
+  __u32 header = 8;
+  if (protocol == IPPROTO_TCP) {
+    __u8 data_offset;
+    if (bpf_skb_load_bytes(skb, transport + 12, &data_offset, 1) < 0)
+      return total;
+    header = (data_offset >> 4) * 4;
+  }
+  return transport - network + header + gso;
+}
+
+/* Copies the outer header of a slot to `outer` in steps of the possible lengths: 40 (reduced, one segment), 64, 80, 96. */
+static __always_inline int write_outer(__u64 *outer, void *end, const struct slot *slot)
+{
+  if ((void *)(outer + 5) > end)
+    return -1;
+#pragma unroll
+  for (int i = 1; i < 5; i++)
+    outer[i] = slot->outer[i];
+  if (slot->length <= 40)
+    return 0;
+  if ((void *)(outer + 8) > end)
+    return -1;
+#pragma unroll
+  for (int i = 5; i < 8; i++)
+    outer[i] = slot->outer[i];
+  if (slot->length <= 64)
+    return 0;
+  if ((void *)(outer + 10) > end)
+    return -1;
+  outer[8] = slot->outer[8];
+  outer[9] = slot->outer[9];
+  if (slot->length <= 80)
+    return 0;
+  if ((void *)(outer + 12) > end)
+    return -1;
+  outer[10] = slot->outer[10];
+  outer[11] = slot->outer[11];
+  return 0;
+}
+
+static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
+{
+  /* A tagged packet comes again on its VLAN interface; one for somebody else's MAC address is not ours to route. */
+  if (skb->protocol != bpf_htons(ETH_P_IPV6) || skb->vlan_present || skb->pkt_type != PACKET_HOST)
+    return TC_ACT_UNSPEC;
+  void *data = (void *)(long)skb->data;
+  void *end = (void *)(long)skb->data_end;
+  if (data + network + 40 > end) {
+    if (bpf_skb_pull_data(skb, network + 40) < 0)
+      return TC_ACT_UNSPEC;
+    data = (void *)(long)skb->data;
+    end = (void *)(long)skb->data_end;
+    if (data + network + 40 > end)
+      return TC_ACT_UNSPEC;
+  }
+  struct ipv6hdr *inner = data + network;
+
+  struct prefix_key prefix = { .length = 128 };
+  __builtin_memcpy(&prefix.address, &inner->daddr, 16);
+  __u32 *class = bpf_map_lookup_elem(&destinations, &prefix);
+  if (!class)
+    return TC_ACT_UNSPEC;
+  if (*class == DESTINATION_SID) {
+    __u32 ifindex = skb->ifindex;
+    __u32 *role = bpf_map_lookup_elem(&interfaces, &ifindex);
+    if (role && *role != ROLE_CORE)
+      return drop(COUNTER_EDGE_SID);
+    __builtin_memcpy(&prefix.address, &inner->saddr, 16);
+    return bpf_map_lookup_elem(&domain_sources, &prefix) ? TC_ACT_UNSPEC : drop(COUNTER_EDGE_SOURCE);
+  }
+
+  struct flow_key key = {};
+  __builtin_memcpy(&key, &inner->saddr, 32);
+  __u32 first_word = *(__u32 *)inner;
+  __u32 total = bpf_ntohs(inner->payload_len) + 40;
+  __u8 hop_limit = inner->hop_limit;
+  struct chain chain = { .offset = network + 40, .protocol = inner->nexthdr };
+  int about_answer = 0; /* an ICMPv6 error */
+  if ((chain.protocol == IPPROTO_UDP || chain.protocol == IPPROTO_TCP) && data + network + 44 <= end) {
+    key.protocol = chain.protocol;
+    __builtin_memcpy(&key.source_port, data + network + 40, 4);
+  } else {
+    if (walk(skb, network + 40, inner->nexthdr, &chain) < 0)
+      return drop(COUNTER_MALFORMED);
+    if (chain.fragment == FRAGMENT_LATER) {
+      struct fragment_key id = { .identification = chain.identification };
+      __builtin_memcpy(&id, &key, 32);
+      struct flow_key *first = bpf_map_lookup_elem(&fragments, &id);
+      if (!first)
+        return drop(COUNTER_FRAGMENT_UNKNOWN);
+      key = *first;
+    } else {
+      int ports = read_ports(skb, &chain, &key);
+      if (ports < 0)
+        return drop(COUNTER_MALFORMED);
+      if (ports > 0) {
+        /* Its flow must be one of this destination: an error cannot be used to reach another service. */
+        if (read_embedded(skb, chain.offset + 8, &key) < 0 || !same_address(&key.destination, &prefix.address))
+          return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+        about_answer = 1;
+      }
+    }
+  }
+
+  __u32 policy;
+  __be32 label;
+  struct flow *flow = bpf_map_lookup_elem(&flows, &key);
+  struct flow *fresh = NULL;
+  if (flow) {
+    policy = flow->policy;
+    label = flow->label;
+  } else {
+    fresh = bpf_map_lookup_elem(&new_flows, &key);
+    if (!fresh)
+      goto miss;
+    policy = fresh->policy;
+    label = fresh->label;
+  }
+  __u32 *number = bpf_map_lookup_elem(&policies, &policy);
+  __u32 slot_number = number ? *number : 0;
+  struct slot *slot = slot_number ? bpf_map_lookup_elem(&slots, &slot_number) : NULL;
+  if (!slot) {
+    bpf_map_delete_elem(&flows, &key);
+    bpf_map_delete_elem(&new_flows, &key);
+    count(COUNTER_NO_POLICY);
+    goto miss;
+  }
+  if (chain.fragment == FRAGMENT_FIRST) {
+    struct fragment_key id = { .identification = chain.identification };
+    __builtin_memcpy(&id, &key, 32);
+    bpf_map_update_elem(&fragments, &id, &key, BPF_ANY);
+  }
+  if (hop_limit <= 1) {
+    count(COUNTER_HOP_LIMIT);
+    return TC_ACT_OK;
+  }
+  __u32 overhead = slot->length;
+  __u32 payload = total + overhead - 40;
+  if (wire_length(skb, total, chain.offset, network, chain.protocol) + overhead > slot->mtu) {
+    count(COUNTER_TOO_BIG);
+    return TC_ACT_OK;
+  }
+  /* A GSO packet near 64 KiB would wrap the payload length; the stack cuts it on its way to the daemon. */
+  if (payload > 0xffff ||
+      bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_FIXED_GSO) < 0) {
+    count(COUNTER_ENCAP_FAILED);
+    return punt(skb, &key);
+  }
+
+  data = (void *)(long)skb->data;
+  end = (void *)(long)skb->data_end;
+  __u64 *outer = data + network;
+  if ((void *)(outer + 1) > end || write_outer(outer, end, slot) < 0)
+    return drop(COUNTER_ENCAP_FAILED);
+  /* Version and traffic class of the inner packet, the flow's label, the new payload length; next header and hop limit as built. */
+  __u32 *words = (__u32 *)outer;
+  words[0] = (first_word & bpf_htonl(0xfff00000)) | label;
+  words[1] = bpf_htons(payload) | (((__u32 *)slot->outer)[1] & bpf_htonl(0x0000ffff));
+  /* RFC 2473 section 3.1: the inner packet is forwarded into the tunnel, and pays one hop for it. */
+  if (overhead > OUTER_MAX)
+    return drop(COUNTER_ENCAP_FAILED);
+  __u8 *decapsulated = data + network + overhead;
+  if ((void *)(decapsulated + 8) > end)
+    return drop(COUNTER_ENCAP_FAILED);
+  decapsulated[7] = hop_limit - 1;
+
+  __u64 now = bpf_ktime_get_coarse_ns();
+  if (flow) {
+    __sync_fetch_and_add(&flow->packets, 1);
+    __sync_fetch_and_add(&flow->bytes, total);
+    flow->last_seen_ns = now;
+  } else if (fresh) {
+    struct flow promoted = *fresh;
+    promoted.packets += 1;
+    promoted.bytes += total;
+    promoted.last_seen_ns = now;
+    /* Another CPU may have promoted it in between: then its entry stands, one packet short. */
+    bpf_map_update_elem(&flows, &key, &promoted, BPF_NOEXIST);
+    bpf_map_delete_elem(&new_flows, &key);
+    count(COUNTER_PROMOTED);
+  }
+  count(COUNTER_PINNED);
+  return TC_ACT_OK;
+
+miss:
+  if (about_answer)
+    return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+  int verdict = punt(skb, &key);
+  if (verdict == TC_ACT_OK && chain.fragment == FRAGMENT_FIRST) {
+    struct fragment_key id = { .identification = chain.identification };
+    __builtin_memcpy(&id, &key, 32);
+    bpf_map_update_elem(&fragments, &id, &key, BPF_ANY);
+  }
+  return verdict;
+}
+
+SEC("tc")
+int cpn_ethernet(struct __sk_buff *skb)
+{
+  return ingress(skb, ETH_HLEN);
+}
+
+/* For interfaces whose packets start with the IPv6 header. */
+SEC("tc")
+int cpn_raw(struct __sk_buff *skb)
+{
+  return ingress(skb, 0);
+}
