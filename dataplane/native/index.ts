@@ -84,8 +84,9 @@ export interface Native {
   poll(fd: number, events: number, callback: (status: number, events: number) => void): PollHandle;
 
   // BPF (bpf.c), through libbpf
-  /** Loads an object file. Maps with LIBBPF_PIN_BY_NAME are pinned under `pinPath` and reused when compatible. Throws with the libbpf/verifier log in the message. */
-  bpfLoad(objectPath: string, pinPath: string, maxEntries: Readonly<Record<string, number>>): { maps: Record<string, number>; programs: Record<string, number> };
+  /** Loads an object file. Maps with LIBBPF_PIN_BY_NAME are pinned under `pinPath` and reused when compatible. Throws with the libbpf/verifier log in the message.
+   * `replaced` names the pinned maps that had another shape: they were unpinned, and what was in them is gone. */
+  bpfLoad(objectPath: string, pinPath: string, maxEntries: Readonly<Record<string, number>>): { maps: Record<string, number>; programs: Record<string, number>; replaced: string[] };
   /** A pinned object's descriptor, or -1 when nothing is pinned there. */
   bpfObjectGet(path: string): number;
   bpfObjectPin(fd: number, path: string): void;
