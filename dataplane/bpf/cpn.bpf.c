@@ -96,12 +96,15 @@ struct limits {
   __u64 source_burst_ns;
 };
 
+/*
+ * Configuration is not pinned: a restarted daemon fills maps of its own before it puts its program in the place of the running one.
+ * Flows, policies and slots are pinned, and live on.
+ */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 4096);
   __type(key, __u32);
   __type(value, __u32);
-  __uint(pinning, LIBBPF_PIN_BY_NAME);
 } interfaces SEC(".maps");
 
 struct {
@@ -110,7 +113,6 @@ struct {
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, struct prefix_key);
   __type(value, __u32);
-  __uint(pinning, LIBBPF_PIN_BY_NAME);
 } destinations SEC(".maps");
 
 struct {
@@ -119,7 +121,6 @@ struct {
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, struct prefix_key);
   __type(value, __u32);
-  __uint(pinning, LIBBPF_PIN_BY_NAME);
 } domain_sources SEC(".maps");
 
 /* Flows that sent a second packet. A flood of single packets cannot push them out. */
@@ -187,7 +188,6 @@ struct {
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, struct limits);
-  __uint(pinning, LIBBPF_PIN_BY_NAME);
 } punt_limits SEC(".maps");
 
 struct {

@@ -1,0 +1,52 @@
+/** H.Encaps and H.Encaps.Red (RFC 8986 sections 5.1 and 5.2): the outer IPv6 header and SRH in front of a packet. */
+import { IPV6_HEADER_LENGTH, PROTOCOL_IPV6, PROTOCOL_ROUTING, writeIpv6Header } from './ipv6.js';
+import { srhLength, writeSrh } from './srh.js';
+
+/** Hop limit of the outer header as built; the first link sees 63. */
+export const OUTER_HOP_LIMIT = 64;
+
+/** Longest segment list, bounded by the slots of the BPF program (MAX_SEGMENTS of dataplane/bpf/cpn.bpf.c). */
+export const MAX_SEGMENTS = 3;
+
+/** Octets that encapsulation adds for `count` segments. */
+export function encapsulationOverhead(count: number, reduced: boolean): number {
+  if (!reduced) return IPV6_HEADER_LENGTH + srhLength(count);
+  return count <= 1 ? IPV6_HEADER_LENGTH : IPV6_HEADER_LENGTH + srhLength(count - 1);
+}
+
+/**
+ * Builds the outer header with traffic class, flow label and payload length zero; `finishOuterHeader` fills those a packet.
+ * `source` and the `segments` (travel order, at least one) are 16 octets each.
+ */
+export function buildOuterHeader(source: Uint8Array, segments: readonly Uint8Array[], reduced: boolean): Uint8Array {
+  const first = segments[0];
+  if (!first || segments.length > MAX_SEGMENTS) throw new RangeError(`a segment list has 1 to ${MAX_SEGMENTS} segments, not ${segments.length}`);
+  const header = new Uint8Array(encapsulationOverhead(segments.length, reduced));
+  const hasSrh = header.length > IPV6_HEADER_LENGTH;
+  writeIpv6Header(header, 0, {
+    trafficClass: 0,
+    flowLabel: 0,
+    payloadLength: 0,
+    nextHeader: hasSrh ? PROTOCOL_ROUTING : PROTOCOL_IPV6,
+    hopLimit: OUTER_HOP_LIMIT,
+    source,
+    destination: first,
+  });
+  if (hasSrh) writeSrh(header, IPV6_HEADER_LENGTH, PROTOCOL_IPV6, reduced ? segments.slice(1) : segments, segments.length - 1);
+  return header;
+}
+
+/**
+ * Fills what depends on the packet into the outer header of `overhead` octets at `offset`, in front of an IPv6 packet of `innerLength` octets:
+ * traffic class copied from it, flow label, payload length.
+ */
+export function finishOuterHeader(bytes: Uint8Array, offset: number, overhead: number, innerLength: number, flowLabel: number): void {
+  const inner = offset + overhead;
+  const payloadLength = overhead - IPV6_HEADER_LENGTH + innerLength;
+  bytes[offset] = 0x60 | (bytes[inner]! & 0xf);
+  bytes[offset + 1] = (bytes[inner + 1]! & 0xf0) | (flowLabel >> 16);
+  bytes[offset + 2] = (flowLabel >> 8) & 0xff;
+  bytes[offset + 3] = flowLabel & 0xff;
+  bytes[offset + 4] = payloadLength >> 8;
+  bytes[offset + 5] = payloadLength & 0xff;
+}
