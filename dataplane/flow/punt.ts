@@ -1,0 +1,365 @@
+/**
+ * The punt path: packets without a flow come from the TUN, the steering decides, the flow entry is written, and only then the packet leaves
+ * encapsulated, through the TUN too, whence the stack routes it.
+ *
+ * The kernel forwarded the packet to the TUN and has taken one off its hop limit: it is not touched here again (proto/WIRE.md section 5).
+ * Nothing is allocated a packet, but for packets with extension headers and answers that say no.
+ */
+import { NO_SERVICE, type PuntedPacket, type Steer } from '../dataplane.js';
+import { Classifier, PacketKind } from '../packet/classify.js';
+import { finishOuterHeader } from '../packet/encapsulation.js';
+import { FragmentKind, findRequirement } from '../packet/extension-headers.js';
+import { flowHash, flowLabelOf } from '../packet/flow-hash.js';
+import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
+import {
+  ICMPV6_DESTINATION_UNREACHABLE,
+  ICMPV6_PACKET_TOO_BIG,
+  UNREACHABLE_ADDRESS,
+  UNREACHABLE_NO_ROUTE,
+  buildIcmpv6Error,
+} from '../packet/icmpv6.js';
+import type { Prefix } from '../packet/ip.js';
+import { IPV6_DESTINATION, IPV6_HEADER_LENGTH, IPV6_PAYLOAD_LENGTH } from '../packet/ipv6.js';
+import { newPuntCounters } from './counters.js';
+import {
+  FLOW_BYTES,
+  FLOW_CREATED_NS,
+  FLOW_LABEL,
+  FLOW_LAST_SEEN_NS,
+  FLOW_PACKETS,
+  FLOW_POLICY,
+  FLOW_VALUE_LENGTH,
+  FRAGMENT_KEY_LENGTH,
+  SLOT_OUTER_MAX,
+} from './layout.js';
+import { BPF_EXIST, type BpfMap } from './maps.js';
+import type { PolicyTable } from './policies.js';
+import { TokenBucket } from './token-bucket.js';
+
+/** Packets a batch. */
+export const PUNT_BATCH = 256;
+
+/** ICMPv6 errors a second, and at once (RFC 4443 section 2.4 (f)). */
+const ERROR_RATE = 1000;
+const ERROR_BURST = 100;
+
+/** Remembered hashes of flows just pinned; a power of two. */
+const RECENT = 1 << 16;
+
+/** Where punted packets come from and encapsulated ones go. Packet i of a read starts at i times the stride of `arena`. */
+export interface PacketDevice {
+  readBatch(arena: Uint8Array, lengths: Int32Array): number;
+  /** Returns how many the kernel took; those it refused for good are added to errors[0]. */
+  writeBatch(arena: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, errors: Int32Array): number;
+}
+
+export interface PuntOptions {
+  readonly device: PacketDevice;
+  readonly flows: BpfMap;
+  readonly newFlows: BpfMap;
+  readonly fragments: BpfMap;
+  readonly policies: PolicyTable;
+  /** CLOCK_MONOTONIC in ns: the clock of bpf_ktime_get_ns, and so of flow entries. */
+  readonly nowNs: () => bigint;
+}
+
+export interface PuntSettings {
+  /** Source of ICMPv6 errors: the router's address, 16 octets. */
+  readonly routerAddress: Uint8Array;
+  readonly servicePrefixes: readonly Prefix[];
+  readonly requirementOption: number;
+}
+
+/** The one object that `steer` gets; its fields change from packet to packet. */
+interface MutablePacket extends PuntedPacket {
+  arena: Uint8Array;
+  offset: number;
+  length: number;
+  requirement: Uint8Array | undefined;
+}
+
+export class PuntPath {
+  readonly counters = newPuntCounters();
+  private readonly device: PacketDevice;
+  private readonly flows: BpfMap;
+  private readonly newFlows: BpfMap;
+  private readonly fragments: BpfMap;
+  private readonly policies: PolicyTable;
+  private readonly nowNs: () => bigint;
+  private settings: PuntSettings;
+  private steer: Steer = () => NO_SERVICE;
+
+  private readonly classifier = new Classifier();
+  private readonly packet: MutablePacket;
+  private memory = new Uint8Array(0);
+  private arena = this.memory;
+  private stride = 0;
+  private wantedStride = 0;
+  private readonly received = new Int32Array(PUNT_BATCH);
+  private readonly offsets = new Int32Array(PUNT_BATCH);
+  private readonly lengths = new Int32Array(PUNT_BATCH);
+  private readonly refused = new Int32Array(1);
+
+  // Flow entries of the batch, not written yet.
+  private readonly keys = new Uint8Array(PUNT_BATCH * FLOW_KEY_LENGTH);
+  private readonly values = new Uint8Array(PUNT_BATCH * FLOW_VALUE_LENGTH);
+  private readonly view = new DataView(this.values.buffer);
+  private staged = 0;
+  private toSend = 0;
+  private batchNumber = 1;
+  private nowLow = 0;
+  private nowHigh = 0;
+
+  // Which flows were pinned lately: by the low bits of their hash the hash itself, the batch, and the entry in it.
+  private readonly recentHash = new Uint32Array(RECENT);
+  private readonly recentBatch = new Uint32Array(RECENT);
+  private readonly recentEntry = new Uint16Array(RECENT);
+
+  private readonly entry = new Uint8Array(FLOW_VALUE_LENGTH);
+  private readonly entryView = new DataView(this.entry.buffer);
+  private readonly fragmentKey = new Uint8Array(FRAGMENT_KEY_LENGTH);
+  private readonly errorBucket = new TokenBucket(ERROR_RATE, ERROR_BURST);
+
+  constructor(options: PuntOptions, settings: PuntSettings, mtu: number) {
+    this.device = options.device;
+    this.flows = options.flows;
+    this.newFlows = options.newFlows;
+    this.fragments = options.fragments;
+    this.policies = options.policies;
+    this.nowNs = options.nowNs;
+    this.settings = settings;
+    this.packet = { arena: this.memory, offset: 0, length: 0, key: this.classifier.key, requirement: undefined };
+    this.setMtu(mtu);
+  }
+
+  onPunt(steer: Steer): void {
+    this.steer = steer;
+  }
+
+  configure(settings: PuntSettings): void {
+    this.settings = settings;
+  }
+
+  /** Makes room for packets of this size, from the next batch on: to be called before the TUN may hand out longer ones. */
+  setMtu(mtu: number): void {
+    this.wantedStride = Math.max(this.wantedStride, Math.ceil((mtu + SLOT_OUTER_MAX) / 64) * 64);
+  }
+
+  private grow(stride: number): void {
+    this.stride = stride;
+    // Room for an outer header before each packet: in the tail of the stride before it, and before the first one.
+    this.memory = new Uint8Array(SLOT_OUTER_MAX + stride * PUNT_BATCH);
+    this.arena = this.memory.subarray(SLOT_OUTER_MAX);
+    this.packet.arena = this.memory;
+  }
+
+  /** Handles what waits, `batches` at most. Returns the number of packets read. */
+  run(batches: number): number {
+    let total = 0;
+    for (let i = 0; i < batches; i++) {
+      if (this.stride < this.wantedStride) this.grow(this.wantedStride);
+      const count = this.device.readBatch(this.arena, this.received);
+      if (count === 0) break;
+      total += count;
+      this.handleBatch(count);
+      if (count < PUNT_BATCH) break;
+    }
+    return total;
+  }
+
+  private handleBatch(count: number): void {
+    const now = this.nowNs();
+    this.nowLow = Number(now & 0xffffffffn);
+    this.nowHigh = Number(now >> 32n);
+    this.batchNumber = (this.batchNumber + 1) >>> 0;
+    this.staged = 0;
+    this.toSend = 0;
+    for (let i = 0; i < count; i++) this.handlePacket(SLOT_OUTER_MAX + i * this.stride, this.received[i]!);
+    // The entries first: a packet that the first one provokes must find its flow.
+    if (this.staged > 0) {
+      this.newFlows.updateBatch(this.keys, this.values, this.staged);
+      this.counters.pinnedFlows += this.staged;
+    }
+    if (this.toSend > 0) this.send(this.toSend);
+  }
+
+  private send(count: number): void {
+    this.refused[0] = 0;
+    const written = this.device.writeBatch(this.memory, this.offsets, this.lengths, count, this.refused);
+    this.counters.sent += written;
+    this.counters.sendFailed += count - written;
+  }
+
+  private handlePacket(offset: number, length: number): void {
+    const { classifier, counters, packet, memory } = this;
+    const { key, chain } = classifier;
+    if (!this.isForService(offset, length)) {
+      counters.foreign++;
+      return;
+    }
+    counters.received++;
+    const kind = classifier.classify(memory, offset, length);
+    switch (kind) {
+      case PacketKind.Malformed:
+        counters.malformed++;
+        return;
+      case PacketKind.IcmpError:
+        // The BPF program forwards those about pinned flows; for another one there is no instance that is meant.
+        counters.icmpErrorUnknown++;
+        return;
+      case PacketKind.LaterFragment:
+        this.writeFragmentKey(chain.identification);
+        if (!this.fragments.lookup(this.fragmentKey, key)) {
+          counters.fragmentUnknown++;
+          return;
+        }
+        break;
+      case PacketKind.Flow:
+        if (chain.fragment === FragmentKind.First) {
+          this.writeFragmentKey(chain.identification);
+          this.fragments.update(this.fragmentKey, key);
+        }
+        break;
+    }
+    // What follows the packet on the link is padding.
+    const octets = IPV6_HEADER_LENGTH + ((memory[offset + IPV6_PAYLOAD_LENGTH]! << 8) | memory[offset + IPV6_PAYLOAD_LENGTH + 1]!);
+    packet.offset = offset;
+    packet.length = octets;
+    packet.requirement = undefined;
+    if (chain.hopByHop >= 0 || chain.destinationOptions >= 0) {
+      const span = findRequirement(memory, offset + octets, chain, this.settings.requirementOption);
+      if (span) packet.requirement = memory.subarray(span.start, span.end);
+    }
+    const policy = this.steer(packet);
+    const slot = policy < 0 ? undefined : this.policies.slotOf(policy);
+    if (!slot) {
+      if (policy === NO_SERVICE) counters.noService++;
+      else counters.noCandidate++;
+      const code = policy === NO_SERVICE ? UNREACHABLE_NO_ROUTE : UNREACHABLE_ADDRESS;
+      this.answer(offset, octets, ICMPV6_DESTINATION_UNREACHABLE, code, 0);
+      return;
+    }
+    const outer = slot.outer;
+    const overhead = outer.length;
+    if (octets + overhead > slot.mtu) {
+      counters.tooBig++;
+      this.answer(offset, octets, ICMPV6_PACKET_TOO_BIG, 0, slot.mtu - overhead);
+      return;
+    }
+    const hash = flowHash(key);
+    const label = flowLabelOf(hash);
+    this.pin(hash, label, policy, octets);
+    const start = offset - overhead;
+    for (let i = 0; i < overhead; i++) memory[start + i] = outer[i]!;
+    finishOuterHeader(memory, start, overhead, octets, label);
+    this.offsets[this.toSend] = start;
+    this.lengths[this.toSend++] = overhead + octets;
+  }
+
+  private isForService(offset: number, length: number): boolean {
+    if (length < IPV6_HEADER_LENGTH) return false;
+    const { memory } = this;
+    const at = offset + IPV6_DESTINATION;
+    if (memory[at] === 0xff) return false;
+    for (const prefix of this.settings.servicePrefixes) if (prefixHolds(prefix, memory, at)) return true;
+    return false;
+  }
+
+  private writeFragmentKey(identification: number): void {
+    this.fragmentKey.set(this.classifier.key.subarray(0, 32));
+    this.fragmentKey[32] = identification >>> 24;
+    this.fragmentKey[33] = (identification >>> 16) & 0xff;
+    this.fragmentKey[34] = (identification >>> 8) & 0xff;
+    this.fragmentKey[35] = identification & 0xff;
+  }
+
+  /** Stages the flow entry, or counts the packet into the entry of a flow that was pinned a moment ago. */
+  private pin(hash: number, label: number, policy: number, octets: number): void {
+    const place = hash & (RECENT - 1);
+    if (this.recentHash[place] === hash) {
+      if (this.recentBatch[place] === this.batchNumber) {
+        if (this.addToStaged(this.recentEntry[place]!, policy, octets)) return;
+      } else if (this.addToWritten(label, policy, octets)) {
+        return;
+      }
+    }
+    this.recentHash[place] = hash;
+    this.recentBatch[place] = this.batchNumber;
+    this.recentEntry[place] = this.staged;
+    const { keys, view, classifier } = this;
+    const keyAt = this.staged * FLOW_KEY_LENGTH;
+    for (let i = 0; i < FLOW_KEY_LENGTH; i++) keys[keyAt + i] = classifier.key[i]!;
+    this.fill(view, this.staged * FLOW_VALUE_LENGTH, policy, label, octets);
+    this.staged++;
+  }
+
+  private fill(view: DataView, at: number, policy: number, label: number, octets: number): void {
+    view.setUint32(at + FLOW_POLICY, policy, true);
+    view.setUint32(at + FLOW_LABEL, label);
+    view.setUint32(at + FLOW_PACKETS, 1, true);
+    view.setUint32(at + FLOW_PACKETS + 4, 0, true);
+    view.setUint32(at + FLOW_BYTES, octets, true);
+    view.setUint32(at + FLOW_BYTES + 4, 0, true);
+    view.setUint32(at + FLOW_CREATED_NS, this.nowLow, true);
+    view.setUint32(at + FLOW_CREATED_NS + 4, this.nowHigh, true);
+    view.setUint32(at + FLOW_LAST_SEEN_NS, this.nowLow, true);
+    view.setUint32(at + FLOW_LAST_SEEN_NS + 4, this.nowHigh, true);
+  }
+
+  /** Another packet of a flow of this batch. False when another flow has the same hash. */
+  private addToStaged(entry: number, policy: number, octets: number): boolean {
+    const { keys, view, classifier } = this;
+    const keyAt = entry * FLOW_KEY_LENGTH;
+    for (let i = 0; i < FLOW_KEY_LENGTH; i++) if (keys[keyAt + i] !== classifier.key[i]) return false;
+    const at = entry * FLOW_VALUE_LENGTH;
+    view.setUint32(at + FLOW_POLICY, policy, true);
+    view.setUint32(at + FLOW_PACKETS, view.getUint32(at + FLOW_PACKETS, true) + 1, true);
+    view.setUint32(at + FLOW_BYTES, view.getUint32(at + FLOW_BYTES, true) + octets, true);
+    return true;
+  }
+
+  /**
+   * Another packet of a flow of an earlier batch: it was punted before the entry was there. Where the kernel has promoted the flow in the
+   * meantime, a second entry created at 0 keeps what is to be added to it (scanner.ts). False when the flow is in neither map.
+   */
+  private addToWritten(label: number, policy: number, octets: number): boolean {
+    const { entry, entryView, classifier } = this;
+    const { key } = classifier;
+    if (this.newFlows.lookup(key, entry)) {
+      entryView.setUint32(FLOW_POLICY, policy, true);
+      entryView.setBigUint64(FLOW_PACKETS, entryView.getBigUint64(FLOW_PACKETS, true) + 1n, true);
+      entryView.setBigUint64(FLOW_BYTES, entryView.getBigUint64(FLOW_BYTES, true) + BigInt(octets), true);
+      entryView.setUint32(FLOW_LAST_SEEN_NS, this.nowLow, true);
+      entryView.setUint32(FLOW_LAST_SEEN_NS + 4, this.nowHigh, true);
+      if (this.newFlows.update(key, entry, BPF_EXIST)) return true;
+    } else if (!this.flows.lookup(key, entry)) {
+      return false;
+    }
+    this.fill(entryView, 0, policy, label, octets);
+    entryView.setBigUint64(FLOW_CREATED_NS, 0n, true);
+    this.newFlows.update(key, entry);
+    return true;
+  }
+
+  private answer(offset: number, length: number, type: number, code: number, parameter: number): void {
+    if (!this.errorBucket.take(this.nowHigh * 4294.967296 + this.nowLow / 1e6)) {
+      this.counters.errorsLimited++;
+      return;
+    }
+    const error = buildIcmpv6Error(this.settings.routerAddress, this.memory, offset, length, { type, code, parameter });
+    if (!error) return;
+    const written = this.device.writeBatch(error, ZERO, Int32Array.of(error.length), 1, this.refused);
+    if (written === 1) this.counters.errorsSent++;
+  }
+}
+
+const ZERO = Int32Array.of(0);
+
+/** Prefix.contains() on an address inside a larger array, without a view of it. */
+function prefixHolds(prefix: Prefix, bytes: Uint8Array, at: number): boolean {
+  if (prefix.family !== 6) return false;
+  const whole = prefix.length >> 3;
+  for (let i = 0; i < whole; i++) if (prefix.bytes[i] !== bytes[at + i]) return false;
+  const rest = prefix.length & 7;
+  return rest === 0 || ((prefix.bytes[whole]! ^ bytes[at + whole]!) & (0xff << (8 - rest))) === 0;
+}

@@ -1,0 +1,367 @@
+/** The flow table of the kernel: BPF program and maps, policies, punt path, ageing and path MTU, as one FlowTable. */
+import type {
+  DataplaneOptions,
+  FlowCounters,
+  FlowTable,
+  InstallStatus,
+  InterfaceRole,
+  PolicyBlockOwner,
+  PolicyWrite,
+  Steer,
+} from '../dataplane.js';
+import { POLICIES_PER_BLOCK } from '../dataplane.js';
+import { native, type PollHandle } from '../native/index.js';
+import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
+import { Prefix, parseIp } from '../packet/ip.js';
+import { BPF_COUNTERS } from './counters.js';
+import {
+  DESTINATION_SERVICE,
+  DESTINATION_SID,
+  LIMITS_VALUE_LENGTH,
+  PREFIX_KEY_LENGTH,
+  ROLE_CLIENT,
+  ROLE_CORE,
+  ROLE_NODE,
+} from './layout.js';
+import { loadBpf, unpinBpf, type LoadedBpf } from './loader.js';
+import type { BpfMap } from './maps.js';
+import { readOwners, writeOwner } from './owners.js';
+import { drainPathMtu, openPathMtuSocket } from './path-mtu.js';
+import { PolicyTable } from './policies.js';
+import { PUNT_BATCH, PuntPath, type PuntSettings } from './punt.js';
+import { FlowAgeing, scanFlows } from './scanner.js';
+import { openTun, type Tun } from './tun.js';
+
+/** Where the classifier sits among the filters of an interface's clsact ingress. */
+export const TC_PRIORITY = 50;
+
+/** Batches of the punt path before the event loop gets its turn: about 10 ms of work. */
+const BATCHES_PER_TURN = 1024 / PUNT_BATCH;
+
+/** Ageing: at most this long a step, in ms. */
+const AGEING_BUDGET_MS = 2;
+
+const ROLES: Record<InterfaceRole, number> = { core: ROLE_CORE, client: ROLE_CLIENT, node: ROLE_NODE };
+
+export interface FlowTableSettings {
+  /** Where the bpffs is or will be mounted. */
+  readonly bpffs: string;
+  readonly tunName: string;
+  readonly log: (message: string) => void;
+}
+
+export const DEFAULT_FLOW_TABLE_SETTINGS = { bpffs: '/run/cpn/bpf', tunName: 'cpn0' } as const;
+
+/** What exists while the table is open. */
+interface OpenState {
+  readonly bpf: LoadedBpf;
+  readonly tun: Tun;
+  readonly policies: PolicyTable;
+  readonly punt: PuntPath;
+  readonly ageing: FlowAgeing;
+  readonly pathMtuSocket: number;
+  readonly polls: readonly PollHandle[];
+  readonly adopted: readonly { block: number; owner: PolicyBlockOwner }[];
+  /** Prefixes in the maps, as text. */
+  readonly destinations: Set<string>;
+  readonly domainSources: Set<string>;
+  readonly attached: Set<number>;
+  options: DataplaneOptions;
+  timer: NodeJS.Timeout;
+}
+
+/** FlowTable of the running kernel. Everything but open() needs it open. */
+export class KernelFlowTable implements FlowTable {
+  private state: OpenState | undefined;
+  private steer: Steer | undefined;
+  private readonly expiryListeners: ((keys: readonly Uint8Array[]) => void)[] = [];
+  private readonly mtuListeners: ((policies: readonly number[], mtu: number) => void)[] = [];
+
+  constructor(private readonly settings: FlowTableSettings) {}
+
+  private get opened(): OpenState {
+    if (!this.state) throw new Error('the flow table is not open');
+    return this.state;
+  }
+
+  /** Interface index of the punt TUN. */
+  get tunIndex(): number {
+    return this.opened.tun.ifindex;
+  }
+
+  /** Loads the program, adopts pinned policies, opens the TUN. No interface is attached yet. Throws when the kernel cannot do it. */
+  open(options: DataplaneOptions): void {
+    const { bpffs, tunName, log } = this.settings;
+    const source = addressOf(options.sourceAddress);
+    const bpf = loadBpf(bpffs, options);
+    for (const name of bpf.replaced) log(`BPF map ${name}: size or layout changed, its entries are gone`);
+    let tun: Tun | undefined;
+    try {
+      let applyInnerMtu: (mtu: number) => void = () => undefined;
+      const policies = new PolicyTable({
+        policies: bpf.maps.policies,
+        slots: bpf.maps.slots,
+        source,
+        reduced: options.reduced,
+        now: () => performance.now(),
+        onInnerMtu: (mtu) => applyInnerMtu(mtu),
+      });
+      const adopted = readOwners(bpf.maps.owners);
+      const owned = new Set(adopted.map(({ block }) => block));
+      policies.adopt((policy) => owned.has(Math.floor(policy / POLICIES_PER_BLOCK)));
+
+      const opened = openTun(tunName, policies.leastInnerMtu);
+      tun = opened;
+      const punt = new PuntPath(
+        {
+          device: {
+            readBatch: (arena, lengths) => native.readBatch(opened.fd, arena, lengths),
+            writeBatch: (arena, offsets, lengths, count, errors) => native.writeBatch(opened.fd, arena, offsets, lengths, count, errors),
+          },
+          flows: bpf.maps.flows,
+          newFlows: bpf.maps.newFlows,
+          fragments: bpf.maps.fragments,
+          policies,
+          nowNs: () => native.monotonicNs(),
+        },
+        puntSettings(options),
+        policies.leastInnerMtu,
+      );
+      applyInnerMtu = (mtu) => {
+        punt.setMtu(mtu);
+        opened.setMtu(mtu);
+      };
+      if (this.steer) punt.onPunt(this.steer);
+
+      const pathMtuSocket = openPathMtuSocket();
+      const polls = [
+        native.poll(opened.fd, 1, (status) => this.readTun(status)),
+        native.poll(pathMtuSocket, 1, () => this.readPathMtu()),
+      ];
+      this.state = {
+        bpf,
+        tun: opened,
+        policies,
+        punt,
+        ageing: new FlowAgeing(bpf.maps.flows, bpf.maps.newFlows, () => native.monotonicNs()),
+        pathMtuSocket,
+        polls,
+        adopted,
+        destinations: new Set(),
+        domainSources: new Set(),
+        attached: new Set(),
+        options,
+        timer: this.startTimer(options.flowIdleMs),
+      };
+      this.applyOptions(options);
+    } catch (error) {
+      tun?.close();
+      bpf.close();
+      throw error;
+    }
+  }
+
+  /** Applies changed options; map sizes stay until the next start. */
+  reconfigure(options: DataplaneOptions): void {
+    const state = this.opened;
+    state.policies.reconfigure(addressOf(options.sourceAddress), options.reduced);
+    state.punt.configure(puntSettings(options));
+    clearInterval(state.timer);
+    state.timer = this.startTimer(options.flowIdleMs);
+    state.options = options;
+    this.applyOptions(options);
+  }
+
+  private applyOptions(options: DataplaneOptions): void {
+    const { bpf, destinations, domainSources } = this.opened;
+    const wanted = new Map<string, number>();
+    for (const prefix of options.sidBlocks) wanted.set(prefix, DESTINATION_SID);
+    for (const prefix of options.servicePrefixes) wanted.set(prefix, DESTINATION_SERVICE);
+    syncPrefixes(bpf.maps.destinations, destinations, wanted);
+    syncPrefixes(bpf.maps.domainSources, domainSources, new Map(options.domainSources.map((prefix) => [prefix, 1])));
+    const { interfaceRate, interfaceBurst, sourceRate, sourceBurst } = options.puntLimits;
+    const limits = new BigUint64Array(LIMITS_VALUE_LENGTH / 8);
+    const interval = (rate: number): number => (rate > 0 ? Math.max(1, Math.round(1e9 / rate)) : 0);
+    limits[0] = BigInt(interval(interfaceRate));
+    limits[1] = BigInt(interval(interfaceRate) * Math.max(0, interfaceBurst - 1));
+    limits[2] = BigInt(interval(sourceRate));
+    limits[3] = BigInt(interval(sourceRate) * Math.max(0, sourceBurst - 1));
+    bpf.maps.puntLimits.update(u32(0), new Uint8Array(limits.buffer));
+  }
+
+  /**
+   * Puts the program on an interface, or changes its role. `ethernet` says whether packets there start with an Ethernet header. Must not be
+   * called for the TUN or the loopback. Throws NativeError when the kernel refuses.
+   */
+  attach(ifindex: number, role: InterfaceRole, ethernet: boolean): void {
+    const { bpf, attached } = this.opened;
+    bpf.maps.interfaces.update(u32(ifindex), u32(ROLES[role]));
+    if (attached.has(ifindex)) return;
+    native.tcAttach(ifindex, 'ingress', ethernet ? bpf.ethernetProgram : bpf.rawProgram, TC_PRIORITY);
+    attached.add(ifindex);
+  }
+
+  /** An interface went away: its index may come back as another one. */
+  forget(ifindex: number): void {
+    const { bpf, attached } = this.opened;
+    attached.delete(ifindex);
+    bpf.maps.interfaces.delete(u32(ifindex));
+  }
+
+  onPunt(steer: Steer): void {
+    this.steer = steer;
+    this.state?.punt.onPunt(steer);
+  }
+
+  setPolicies(writes: readonly PolicyWrite[]): void {
+    this.opened.policies.set(writes);
+  }
+
+  policyStatus(policy: number): (InstallStatus & { readonly segments: readonly string[]; readonly mtu: number }) | undefined {
+    return this.opened.policies.status(policy);
+  }
+
+  setBlockOwner(block: number, owner: PolicyBlockOwner | undefined): void {
+    writeOwner(this.opened.bpf.maps.owners, block, owner);
+  }
+
+  adoptedBlocks(): { readonly block: number; readonly owner: PolicyBlockOwner }[] {
+    return [...this.opened.adopted];
+  }
+
+  scanFlows(visit: Parameters<FlowTable['scanFlows']>[0]): void {
+    const { flows, newFlows } = this.opened.bpf.maps;
+    scanFlows(flows, newFlows, visit);
+  }
+
+  deleteFlows(keys: readonly Uint8Array[]): void {
+    const { flows, newFlows } = this.opened.bpf.maps;
+    const packed = new Uint8Array(keys.length * FLOW_KEY_LENGTH);
+    keys.forEach((key, i) => packed.set(key, i * FLOW_KEY_LENGTH));
+    // The new ones first: a promotion in between would be missed the other way round.
+    newFlows.deleteBatch(packed, keys.length);
+    flows.deleteBatch(packed, keys.length);
+  }
+
+  onExpired(listener: (keys: readonly Uint8Array[]) => void): void {
+    this.expiryListeners.push(listener);
+  }
+
+  onPathMtu(listener: (policies: readonly number[], mtu: number) => void): void {
+    this.mtuListeners.push(listener);
+  }
+
+  counters(): FlowCounters {
+    const { bpf, punt, tun } = this.opened;
+    const counters: Record<string, bigint> = {};
+    const value = new Uint8Array(native.bpfPossibleCpus() * 8);
+    BPF_COUNTERS.forEach((name, index) => {
+      let sum = 0n;
+      if (bpf.maps.stats.lookup(u32(index), value)) for (const part of new BigUint64Array(value.buffer)) sum += part;
+      counters[`kernel_${name}`] = sum;
+    });
+    for (const [name, count] of Object.entries(punt.counters as unknown as Record<string, number>)) {
+      counters[`punt_${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`] = BigInt(count);
+    }
+    counters['punt_queue_dropped'] = BigInt(tun.dropped());
+    return counters;
+  }
+
+  private startTimer(flowIdleMs: number): NodeJS.Timeout {
+    const period = Math.min(1000, Math.max(20, flowIdleMs / 64));
+    return setInterval(() => this.tick(), period).unref();
+  }
+
+  private tick(): void {
+    const { ageing, options, policies } = this.opened;
+    const expired = ageing.step(options.flowIdleMs, AGEING_BUDGET_MS, () => performance.now());
+    if (expired.length > 0) for (const listener of this.expiryListeners) listener(expired);
+    for (const { policies: raised, mtu } of policies.expirePathMtus()) this.tellPathMtu(raised, mtu);
+  }
+
+  private readTun(status: number): void {
+    const { punt, polls } = this.opened;
+    try {
+      if (status < 0) throw new Error(`poll: error ${-status}`);
+      punt.run(BATCHES_PER_TURN);
+    } catch (error) {
+      // Somebody removed the device: without a listener on it the loop would spin.
+      polls[0]?.close();
+      this.settings.log(`punt TUN ${this.settings.tunName} failed, first packets are lost until the next start: ${String(error)}`);
+    }
+  }
+
+  private readPathMtu(): void {
+    const { pathMtuSocket, options, policies } = this.opened;
+    drainPathMtu(pathMtuSocket, addressOf(options.sourceAddress), ({ segments, mtu }) => {
+      const lowered = policies.lowerPathMtu(segments, mtu);
+      this.tellPathMtu(lowered.policies, lowered.mtu);
+    });
+  }
+
+  private tellPathMtu(policies: readonly number[], mtu: number): void {
+    if (policies.length > 0) for (const listener of this.mtuListeners) listener(policies, mtu);
+  }
+
+  /** Closes descriptors. Programs, maps and the TUN stay, and pinned flows go on being forwarded. */
+  close(): void {
+    const { state } = this;
+    if (!state) return;
+    this.release(state);
+    state.tun.close();
+    this.state = undefined;
+  }
+
+  /** Takes programs, maps and the TUN away. */
+  remove(): void {
+    const state = this.opened;
+    this.release(state);
+    for (const ifindex of state.attached) native.tcDetach(ifindex, 'ingress', TC_PRIORITY);
+    state.tun.remove();
+    unpinBpf(this.settings.bpffs);
+    this.state = undefined;
+  }
+
+  private release(state: OpenState): void {
+    clearInterval(state.timer);
+    for (const poll of state.polls) poll.close();
+    native.close(state.pathMtuSocket);
+    state.bpf.close();
+  }
+}
+
+const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+
+function addressOf(text: string): Uint8Array {
+  const bytes = parseIp(text);
+  if (bytes?.length !== 16) throw new TypeError(`not an IPv6 address: ${text}`);
+  return bytes;
+}
+
+function puntSettings(options: DataplaneOptions): PuntSettings {
+  return {
+    routerAddress: addressOf(options.sourceAddress),
+    servicePrefixes: options.servicePrefixes.map((prefix) => Prefix.from(prefix)),
+    requirementOption: options.requirementOption,
+  };
+}
+
+/** Makes a longest-prefix-match map hold exactly `wanted` (IPv6 prefixes; others have no place in it). `present` is what it holds. */
+function syncPrefixes(map: BpfMap, present: Set<string>, wanted: ReadonlyMap<string, number>): void {
+  const keyOf = (prefix: Prefix): Uint8Array => {
+    const key = new Uint8Array(PREFIX_KEY_LENGTH);
+    new DataView(key.buffer).setUint32(0, prefix.length, true);
+    key.set(prefix.bytes, 4);
+    return key;
+  };
+  const added = new Set<string>();
+  for (const [text, value] of wanted) {
+    const prefix = Prefix.from(text);
+    if (prefix.family !== 6) continue;
+    map.update(keyOf(prefix), u32(value));
+    added.add(prefix.toString());
+  }
+  for (const text of present) if (!added.has(text)) map.delete(keyOf(Prefix.from(text)));
+  present.clear();
+  for (const text of added) present.add(text);
+}

@@ -1,0 +1,191 @@
+/**
+ * Four network namespaces in a chain, made with plain `ip` commands, with a flow table in the second one:
+ *
+ *     client fd10::2 -- fd10::1 ENTRY fd20::1 -- fd20::2 EXIT fd30::1 -- fd30::2 server, service ID fd5e::1 on its loopback
+ *
+ * SIDs at the exit: fc00:bb:2:1:: (End.DX6 to the server), fc00:bb:2:e:: (End).
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { PolicyWrite } from '../../dataplane/dataplane.js';
+
+export const SERVICE = 'fd5e::1';
+export const SERVICE_PREFIX = 'fd5e::/64';
+export const CLIENT = 'fd10::2';
+export const ENTRY_LOOPBACK = 'fc00:bb:1::1';
+export const SID_DX6 = 'fc00:bb:2:1::';
+export const SID_END = 'fc00:bb:2:e::';
+export const SID_BLOCK = 'fc00:bb::/32';
+
+export type Node = 'client' | 'entry' | 'exit' | 'server';
+const NODES: readonly Node[] = ['client', 'entry', 'exit', 'server'];
+
+/** Answers of the router process (flow-router.ts). */
+export interface RouterFlow {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly policy: number;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What the router process is started with; all optional. */
+export interface RouterOptions {
+  readonly reduced?: boolean;
+  readonly flowIdleMs?: number;
+  readonly maxFlows?: number;
+  readonly maxNewFlows?: number;
+  readonly sourceRate?: number;
+  readonly sourceBurst?: number;
+  readonly interfaceRate?: number;
+  readonly interfaceBurst?: number;
+}
+
+/** A process with a KernelFlowTable in the entry namespace, spoken to in lines of JSON. */
+export class Router {
+  private constructor(
+    readonly process: ChildProcess,
+    private readonly answers: AsyncIterator<string>,
+  ) {}
+
+  static async start(namespace: string, bpffs: string, options: RouterOptions): Promise<Router> {
+    const program = fileURLToPath(new URL('./flow-router.js', import.meta.url));
+    const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program, JSON.stringify({ bpffs, ...options })], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const router = new Router(child, createInterface({ input: child.stdout })[Symbol.asyncIterator]());
+    await router.receive();
+    return router;
+  }
+
+  private async receive(): Promise<unknown> {
+    const next = await this.answers.next();
+    if (next.done === true) throw new Error(`the router process ended with status ${String(this.process.exitCode)}`);
+    return JSON.parse(next.value) as unknown;
+  }
+
+  async call(command: Record<string, unknown>): Promise<unknown> {
+    this.process.stdin?.write(`${JSON.stringify(command)}\n`);
+    return this.receive();
+  }
+
+  setPolicies(writes: readonly PolicyWrite[]): Promise<unknown> {
+    return this.call({ op: 'policies', writes });
+  }
+
+  /** First packets get this policy; with `spread`, one of so many from there on by source port. */
+  steer(policy: number, spread = 1): Promise<unknown> {
+    return this.call({ op: 'steer', policy, spread });
+  }
+
+  async counters(): Promise<Record<string, number>> {
+    return (await this.call({ op: 'counters' })) as Record<string, number>;
+  }
+
+  async flows(): Promise<RouterFlow[]> {
+    return (await this.call({ op: 'flows' })) as RouterFlow[];
+  }
+
+  /** Ends the process: `close` leaves all forwarding, `remove` takes it away, `kill` is a crash. */
+  async end(how: 'close' | 'remove' | 'kill'): Promise<void> {
+    const exited = new Promise((resolve) => this.process.once('exit', resolve));
+    if (how === 'kill') this.process.kill('SIGKILL');
+    else await this.call({ op: how });
+    await exited;
+  }
+}
+
+/** The namespaces; names carry a prefix and the process id so that several runs do not collide. */
+export class FlowChain {
+  readonly directory = mkdtempSync('/tmp/flow-lab-');
+  readonly bpffs = `${this.directory}/bpf`;
+  private readonly prefix: string;
+
+  constructor(prefix = 'flow') {
+    this.prefix = `${prefix}${process.pid}`;
+  }
+
+  namespace(node: Node): string {
+    return `${this.prefix}-${node}`;
+  }
+
+  /** Runs a command in a namespace and returns what it printed. Throws when it fails. */
+  exec(node: Node, ...command: string[]): string {
+    return execFileSync('ip', ['netns', 'exec', this.namespace(node), ...command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+  }
+
+  /** Starts a command in a namespace. */
+  spawn(node: Node, command: readonly string[]): ChildProcess {
+    return spawn('ip', ['netns', 'exec', this.namespace(node), ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+  }
+
+  private ip(node: Node, line: string): void {
+    execFileSync('ip', ['-n', this.namespace(node), ...line.split(' ')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  up(): void {
+    mkdirSync(this.bpffs);
+    execFileSync('mount', ['-t', 'bpf', 'bpf', this.bpffs]);
+    for (const node of NODES) execFileSync('ip', ['netns', 'add', this.namespace(node)]);
+    for (const node of NODES) {
+      this.ip(node, 'link set lo up');
+      for (const scope of ['all', 'default']) {
+        for (const setting of ['accept_dad=0', 'dad_transmits=0', 'accept_ra=0', 'seg6_enabled=1', `forwarding=${node === 'entry' || node === 'exit' ? 1 : 0}`]) {
+          this.exec(node, 'sysctl', '-qw', `net.ipv6.conf.${scope}.${setting}`);
+        }
+      }
+    }
+    this.link('client', 'c0', CLIENT, 'entry', 'e0', 'fd10::1');
+    this.link('entry', 'e1', 'fd20::1', 'exit', 'x0', 'fd20::2');
+    this.link('exit', 'x1', 'fd30::1', 'server', 's0', 'fd30::2');
+    this.ip('client', '-6 route add default via fd10::1');
+    this.ip('server', '-6 route add default via fd30::1');
+    this.ip('server', `addr add ${SERVICE}/128 dev lo`);
+    this.ip('entry', `addr add ${ENTRY_LOOPBACK}/128 dev lo`);
+    this.ip('entry', '-6 route add fc00:bb:2::/48 via fd20::2');
+    this.ip('entry', '-6 route add fd30::/64 via fd20::2');
+    this.ip('exit', '-6 route add fd10::/64 via fd20::1');
+    this.ip('exit', '-6 route add fc00:bb:1::/48 via fd20::1');
+    this.ip('exit', `-6 route add ${SID_DX6}/128 encap seg6local action End.DX6 nh6 fd30::2 dev x1`);
+    this.ip('exit', `-6 route add ${SID_END}/128 encap seg6local action End dev x1`);
+  }
+
+  private link(left: Node, leftName: string, leftAddress: string, right: Node, rightName: string, rightAddress: string): void {
+    execFileSync('ip', [
+      ...['link', 'add', leftName, 'netns', this.namespace(left), 'type', 'veth'],
+      ...['peer', 'name', rightName, 'netns', this.namespace(right)],
+    ]);
+    for (const [node, name, address] of [[left, leftName, leftAddress], [right, rightName, rightAddress]] as const) {
+      this.ip(node, `addr add ${address}/64 dev ${name} nodad`);
+      this.ip(node, `link set ${name} up`);
+    }
+  }
+
+  /** A router whose program is attached, with the route of the service prefix to its TUN. */
+  async startRouter(options: RouterOptions = {}): Promise<Router> {
+    const router = await Router.start(this.namespace('entry'), this.bpffs, options);
+    this.ip('entry', `-6 route replace ${SERVICE_PREFIX} dev cpn0`);
+    return router;
+  }
+
+  down(): void {
+    for (const node of NODES) {
+      try {
+        execFileSync('ip', ['netns', 'del', this.namespace(node)], { stdio: 'ignore' });
+      } catch {
+        // Not there: up() failed half way.
+      }
+    }
+    try {
+      execFileSync('umount', [this.bpffs], { stdio: 'ignore' });
+    } catch {
+      // Not mounted.
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,105 @@
+/** A process that holds a KernelFlowTable for the lab tests and benches: commands and answers are lines of JSON. */
+import { createInterface } from 'node:readline';
+import type { DataplaneOptions, PolicyBlockOwner, PolicyWrite } from '../../dataplane/dataplane.js';
+import { KernelFlowTable } from '../../dataplane/flow/table.js';
+import { native } from '../../dataplane/native/index.js';
+import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
+import { ENTRY_LOOPBACK, SERVICE_PREFIX, SID_BLOCK, type RouterOptions } from './flow-chain.js';
+
+interface Command {
+  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'busy' | 'close' | 'remove';
+  readonly writes?: readonly PolicyWrite[];
+  readonly policy?: number;
+  readonly spread?: number;
+  readonly block?: number;
+  readonly owner?: PolicyBlockOwner;
+}
+
+const settings = JSON.parse(process.argv[2] ?? '{}') as RouterOptions & { bpffs: string };
+
+const options: DataplaneOptions = {
+  sourceAddress: ENTRY_LOOPBACK,
+  sidBlocks: [SID_BLOCK],
+  domainSources: ['fd20::/64', SID_BLOCK],
+  servicePrefixes: [SERVICE_PREFIX],
+  interfaces: { e0: 'client', e1: 'core' },
+  reduced: settings.reduced ?? false,
+  requirementOption: 0x1e,
+  flowIdleMs: settings.flowIdleMs ?? 60_000,
+  maxFlows: settings.maxFlows ?? 131_072,
+  maxNewFlows: settings.maxNewFlows ?? 65_536,
+  puntLimits: {
+    interfaceRate: settings.interfaceRate ?? 0,
+    interfaceBurst: settings.interfaceBurst ?? 0,
+    sourceRate: settings.sourceRate ?? 0,
+    sourceBurst: settings.sourceBurst ?? 0,
+  },
+};
+
+const table = new KernelFlowTable({ bpffs: settings.bpffs, tunName: 'cpn0', log: (message) => process.stderr.write(`${message}\n`) });
+let policy = -1;
+let spread = 1;
+let requirement: string | undefined;
+let expired = 0;
+const pathMtus: { policies: readonly number[]; mtu: number }[] = [];
+
+table.open(options);
+table.onPunt((packet) => {
+  if (packet.requirement) requirement = Buffer.from(packet.requirement).toString('hex');
+  return spread > 1 ? policy + (((packet.key[32]! << 8) | packet.key[33]!) % spread) : policy;
+});
+table.onExpired((keys) => (expired += keys.length));
+table.onPathMtu((policies, mtu) => pathMtus.push({ policies, mtu }));
+for (const name of ['e0', 'e1'] as const) table.attach(native.ifNameToIndex(name), options.interfaces[name]!, true);
+
+function flows(): unknown {
+  const found: unknown[] = [];
+  table.scanFlows((key, entry) => {
+    found.push({ ...decodeFlowKey(key), policy: entry.policy, packets: Number(entry.packets), bytes: Number(entry.bytes) });
+    return undefined;
+  });
+  return found;
+}
+
+function handle(command: Command): unknown {
+  switch (command.op) {
+    case 'policies':
+      table.setPolicies(command.writes ?? []);
+      return true;
+    case 'steer':
+      policy = command.policy ?? -1;
+      spread = command.spread ?? 1;
+      return true;
+    case 'counters':
+      return Object.fromEntries(Object.entries(table.counters()).map(([name, value]) => [name, Number(value)]));
+    case 'flows':
+      return flows();
+    case 'owner':
+      table.setBlockOwner(command.block ?? 0, command.owner);
+      return true;
+    case 'adopted':
+      return table.adoptedBlocks();
+    case 'status':
+      return table.policyStatus(command.policy ?? 0) ?? null;
+    case 'events':
+      return { requirement, expired, pathMtus };
+    case 'busy':
+      return process.cpuUsage();
+    case 'close':
+      table.close();
+      return true;
+    case 'remove':
+      table.remove();
+      return true;
+  }
+}
+
+const say = (value: unknown): boolean => process.stdout.write(`${JSON.stringify(value)}\n`);
+say(true);
+const input = createInterface({ input: process.stdin });
+input.on('line', (line) => {
+  const command = JSON.parse(line) as Command;
+  say(handle(command));
+  if (command.op === 'close' || command.op === 'remove') input.close();
+});
+input.on('close', () => process.exit(0));
