@@ -190,13 +190,14 @@ export class KernelFlowTable implements FlowTable {
   }
 
   /**
-   * Puts the program on an interface, or changes its role. `ethernet` says whether packets there start with an Ethernet header. Must not be
+   * Puts the program on an interface, or changes its role, or puts it back. `ethernet` says whether packets there start with an Ethernet header. Must not be
    * called for the TUN or the loopback. Throws NativeError when the kernel refuses.
    */
   attach(ifindex: number, role: InterfaceRole, ethernet: boolean): void {
     const { bpf, attached } = this.opened;
     bpf.maps.interfaces.update(u32(ifindex), u32(ROLES[role]));
-    if (attached.has(ifindex)) return;
+    // Asked, not remembered: somebody may have removed the filter or the qdisc.
+    if (attached.has(ifindex) && native.tcQuery(ifindex, 'ingress', TC_PRIORITY) !== 0) return;
     native.tcAttach(ifindex, 'ingress', ethernet ? bpf.ethernetProgram : bpf.rawProgram, TC_PRIORITY);
     attached.add(ifindex);
   }

@@ -7,7 +7,7 @@ import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
 import { ENTRY_LOOPBACK, SERVICE_PREFIX, SID_BLOCK, type RouterOptions } from './flow-chain.js';
 
 interface Command {
-  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'busy' | 'close' | 'remove';
+  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'attach' | 'busy' | 'close' | 'remove';
   readonly writes?: readonly PolicyWrite[];
   readonly policy?: number;
   readonly spread?: number;
@@ -50,7 +50,10 @@ table.onPunt((packet) => {
 });
 table.onExpired((keys) => (expired += keys.length));
 table.onPathMtu((policies, mtu) => pathMtus.push({ policies, mtu }));
-for (const name of ['e0', 'e1'] as const) table.attach(native.ifNameToIndex(name), options.interfaces[name]!, true);
+function attach(): void {
+  for (const name of ['e0', 'e1'] as const) table.attach(native.ifNameToIndex(name), options.interfaces[name]!, true);
+}
+attach();
 
 function flows(): unknown {
   const found: unknown[] = [];
@@ -83,6 +86,9 @@ function handle(command: Command): unknown {
       return table.policyStatus(command.policy ?? 0) ?? null;
     case 'events':
       return { requirement, expired, pathMtus };
+    case 'attach':
+      attach();
+      return true;
     case 'busy':
       return process.cpuUsage();
     case 'close':
