@@ -50,7 +50,7 @@ export interface Storage {
 
 export interface CatsMetric {
   readonly type: number;
-  readonly level: 0 | 1 | 2;
+  readonly level: number; // 0 raw, 1 per kind, 2 overall; others unknown
   readonly format: number;
   readonly source: number;
   readonly statistic: number;
