@@ -2,7 +2,7 @@
  * The requirement option: what a flow's first packet asks for, in an IPv6 Destination or Hop-by-Hop option (proto/WIRE.md section 4;
  * survey section 4.1). Here is the option's data, after its type and length octets.
  */
-import { type Field, limited, oneOf, struct, u16, u32, u64, u8 } from '../computing/field.js';
+import { type Field, oneOf, struct, u16, u32, u64, u8 } from '../computing/field.js';
 import type { ComputingClass } from '../computing/types.js';
 import { Reader, Writer } from '../../dataplane/packet/cursor.js';
 
@@ -79,7 +79,7 @@ type Key = Exclude<keyof Requirements, 'splittable'>;
 interface Requirement {
   readonly type: number;
   readonly name: string;
-  readonly length: number;
+  readonly length: number; // octets
   /** Puts the value into the draft unless an earlier one counts; returns what is impossible about it. */
   decode(reader: Reader, draft: Draft): string | undefined;
   encode(writer: Writer, requirements: Requirements): void;
@@ -98,15 +98,13 @@ function requirement<K extends Key>(type: number, key: K, field: Field<NonNullab
     encode(writer, requirements) {
       const value = requirements[key];
       if (value === undefined) return;
-      const problem = field.problem(value as NonNullable<Requirements[K]>);
+      const problem = field.problem(value);
       if (problem !== undefined) throw new RangeError(`${key}: ${problem}`);
       writer.u8(type).u8(field.length);
-      field.write(writer, value as NonNullable<Requirements[K]>);
+      field.write(writer, value);
     },
   };
 }
-
-const ppm = limited(u32, (value) => (value > 1_000_000 ? `${value} parts per million` : undefined));
 
 const REQUIREMENTS: readonly Requirement[] = [
   requirement(1, 'latencyUs', u32),
@@ -115,7 +113,7 @@ const REQUIREMENTS: readonly Requirement[] = [
   requirement(4, 'dataSize', u64),
   requirement(5, 'stickiness', struct<Stickiness>({ mode: oneOf(0, 1, 2), seconds: u16 })),
   requirement(6, 'storage', struct<NonNullable<Requirements['storage']>>({ ability: oneOf(1, 2, 3), octets: u64 })),
-  requirement(7, 'network', struct<NonNullable<Requirements['network']>>({ minBandwidth: u64, maxPdvUs: u32, maxLossPpm: ppm })),
+  requirement(7, 'network', struct<NonNullable<Requirements['network']>>({ minBandwidth: u64, maxPdvUs: u32, maxLossPpm: u32 })),
   requirement(8, 'algorithm', u16),
   requirement(9, 'application', u32),
   requirement(10, 'objective', struct<ObjectiveWeights>({ latency: u8, energy: u8, utilisation: u8, price: u8 })),
@@ -129,14 +127,14 @@ const BY_TYPE: ReadonlyMap<number, Requirement> = new Map(REQUIREMENTS.map((item
 export function decodeRequirementOption(data: Uint8Array): RequirementOption {
   const reader = new Reader(data);
   if (reader.u16() !== MAGIC || reader.u8() !== VERSION) return { kind: 'foreign' };
+  if (reader.remaining < 1) return { kind: 'malformed', reason: `${data.length} octets where the header needs ${HEADER_LENGTH}` };
   const flags = reader.u8();
-  if (!reader.ok) return { kind: 'malformed', reason: `${data.length} octets where the header needs ${HEADER_LENGTH}` };
   const draft: Draft = { ...NO_REQUIREMENTS, splittable: (flags & SPLIT_FLAG) !== 0 };
   while (reader.remaining > 0) {
     const type = reader.u8();
     const length = reader.u8();
     const value = reader.slice(length);
-    if (!reader.ok) return { kind: 'malformed', reason: `requirement ${type} runs past the end of the option` };
+    if (!value.ok) return { kind: 'malformed', reason: `requirement ${type} runs past the end of the option` };
     const known = BY_TYPE.get(type);
     if (!known) continue;
     if (length !== known.length) return { kind: 'malformed', reason: `${known.name}: length ${length}, not ${known.length}` };
@@ -146,7 +144,7 @@ export function decodeRequirementOption(data: Uint8Array): RequirementOption {
   return { kind: 'requirements', requirements: draft };
 }
 
-/** Encodes option data; with all twelve requirements it has 114 octets. Throws RangeError for impossible values. */
+/** Encodes option data; all twelve requirements take 98 octets. Throws RangeError for impossible values. */
 export function encodeRequirementOption(requirements: Requirements): Uint8Array {
   const writer = new Writer(64).u16(MAGIC).u8(VERSION).u8(requirements.splittable ? SPLIT_FLAG : 0);
   for (const item of REQUIREMENTS) item.encode(writer, requirements);

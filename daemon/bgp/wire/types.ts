@@ -1,15 +1,15 @@
 /**
  * BGP-4 messages as values: what the decoder yields and the encoder takes. Addresses are canonical text, numbers are host
- * numbers, octets that must be passed on unchanged are kept as they came. Values that come from the decoder view the received
- * octets (no copy): whoever keeps one longer than the receive buffer owns its message bytes, which the framer guarantees.
+ * numbers, octets that must be passed on unchanged are kept as they came. Decoded values own their octets: nothing in them views
+ * the receive buffer.
  *
  * Entry points: `MessageFramer` (framer.ts) cuts a stream into messages, `decodeMessage` (decode.ts) reads one,
  * `encodeOpen`, `encodeKeepalive`, `encodeNotification`, `encodeRouteRefresh` (encode.ts) and `packAnnouncements`,
  * `packWithdrawals`, `encodeEndOfRib` (pack.ts) write.
  */
 import type { Prefix } from '../../../dataplane/packet/ip.js';
-import type { CpnDecoded } from '../../computing/block.js';
-import type { SidInfo } from '../../computing/types.js';
+import type { CpnEvent } from '../../computing/block.js';
+import type { CpnBlock, SidInfo } from '../../computing/types.js';
 
 /** An address family and its subsequent identifier (RFC 4760), as IANA numbers. */
 export interface AfiSafi {
@@ -165,19 +165,21 @@ export interface DecodeContext {
   readonly fourOctetAs: boolean;
   /** Whether NLRI of this family arrive with path identifiers (RFC 7911). */
   addPath(afi: number, safi: number): boolean;
-  /** Both sides announced extended messages (RFC 8654). */
+  /** We announced extended messages, so that the peer may send them (RFC 8654 section 4: each direction by itself). */
   readonly extendedMessage: boolean;
   readonly ibgp: boolean;
-  readonly localAs: number;
   /** Type code of the CPN attribute; 255 unless configured. */
   readonly cpnAttributeType: number;
 }
 
-/** What writing depends on. `addPath` tells whether NLRI of the family leave with path identifiers. */
+/** What the session has negotiated, as far as writing messages depends on it. */
 export interface EncodeContext {
   readonly fourOctetAs: boolean;
+  /** Whether NLRI of this family leave with path identifiers (RFC 7911). */
   addPath(afi: number, safi: number): boolean;
+  /** The peer announced extended messages, so that it may be sent them. */
   readonly extendedMessage: boolean;
+  /** LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST are written to internal peers only. */
   readonly ibgp: boolean;
   readonly cpnAttributeType: number;
 }
@@ -245,12 +247,16 @@ export interface PrefixSid {
   readonly sid: SidInfo | undefined;
 }
 
-/** The CPN attribute: the octets that are passed on, the flags they came with, and what they say. */
+/**
+ * The CPN attribute: the octets that are passed on, the flags they came with, and what they say. An attribute of that type with
+ * somebody else's content is among `unknown`; one with a framing fault withdraws the route.
+ */
 export interface CpnAttribute {
   readonly flags: number;
   readonly value: Uint8Array;
-  /** A block or `foreign`; a framing fault never gets here, since it withdraws the route. */
-  readonly decoded: Exclude<CpnDecoded, { readonly kind: 'framingFault' }>;
+  readonly block: CpnBlock;
+  /** What was ignored in the block, for the log. */
+  readonly events: readonly CpnEvent[];
 }
 
 /**
