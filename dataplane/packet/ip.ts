@@ -97,6 +97,18 @@ export class Prefix {
     return new Prefix(bytes, length);
   }
 
+  /**
+   * Builds a prefix from the octets that routing protocols carry of it, ceil(length / 8) at `offset` of `source` (copied); host bits
+   * are cleared. The caller has checked that they are there and that the length suits the family.
+   */
+  static fromWire(family: Family, source: Uint8Array, offset: number, length: number): Prefix {
+    const bytes = new Uint8Array(addressLength(family));
+    const count = (length + 7) >> 3;
+    for (let i = 0; i < count; i++) bytes[i] = source[offset + i]!;
+    if ((length & 7) !== 0) bytes[count - 1]! &= 0xff << (8 - (length & 7));
+    return new Prefix(bytes, length);
+  }
+
   /** The prefix of one address, of full length. */
   static host(address: string | Uint8Array): Prefix {
     const bytes = typeof address === 'string' ? parseIp(address) : address;
