@@ -1,0 +1,34 @@
+/** Paths: what one source says about one prefix. The unit that Adj-RIB-In, Loc-RIB and Adj-RIB-Out share. */
+import type { Prefix } from '../../dataplane/packet/ip.js';
+import type { NextHop, PathAttributes } from './wire/types.js';
+
+/** Where a path comes from, as far as the decision process and the export rules depend on it. */
+export interface PathSource {
+  /** Peer address, canonical text; empty for routes of this router. */
+  readonly address: string;
+  readonly as: number;
+  readonly kind: 'local' | 'ibgp' | 'ebgp';
+  /** BGP identifier of the peer as an unsigned number. */
+  readonly identifier: number;
+}
+
+export interface Path {
+  readonly prefix: Prefix;
+  readonly source: PathSource;
+  /** Path identifier as received (RFC 7911), 0 without ADD-PATH. */
+  readonly pathId: number;
+  readonly nextHop: NextHop;
+  /** After import: what the decision process sees and the export starts from. */
+  readonly attributes: PathAttributes;
+  /** ms of the injected clock. */
+  readonly receivedAt: number;
+  /** Why the import policy keeps the path out of the Loc-RIB; undefined when it is in. */
+  readonly rejected: string | undefined;
+  /** Kept from a session that ended (RFC 4724), or not yet refreshed (RFC 7313). */
+  stale: boolean;
+  /** Path identifier under which the path is sent; unique and stable within its prefix, assigned by the Loc-RIB. */
+  localId: number;
+}
+
+/** Key of a path within one source. */
+export const pathKey = (prefix: Prefix, pathId: number): string => (pathId === 0 ? prefix.toString() : `${prefix.toString()}#${pathId}`);
