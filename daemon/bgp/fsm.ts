@@ -5,19 +5,13 @@
  * connection carries out in order, and timers come back as events. OPEN messages are validated before they get here (open.ts), so that
  * the machine sees either `OpenReceived` with the negotiated times or `MessageError` with the NOTIFICATION to send.
  */
+import type { Notification } from './wire/types.js';
 
 export type StateName = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
 
 export type TimerName = 'connectRetry' | 'hold' | 'keepalive' | 'delayOpen' | 'idleHold';
 
 export const timerNames: readonly TimerName[] = ['connectRetry', 'hold', 'keepalive', 'delayOpen', 'idleHold'];
-
-/** Content of a NOTIFICATION message (RFC 4271 section 4.5). */
-export interface Notification {
-  readonly code: number;
-  readonly subcode: number;
-  readonly data: Uint8Array;
-}
 
 export interface FsmState {
   readonly name: StateName;

@@ -25,7 +25,7 @@ export interface Path {
   /** Why the import policy keeps the path out of the Loc-RIB; undefined when it is in. */
   readonly rejected: string | undefined;
   /** Kept from a session that ended (RFC 4724), or not yet refreshed (RFC 7313). */
-  stale: boolean;
+  readonly stale: boolean;
   /** Path identifier under which the path is sent; unique and stable within its prefix, assigned by the Loc-RIB. */
   localId: number;
 }
