@@ -2,7 +2,7 @@
  * Adj-RIB-In of one peer (RFC 4271 section 3.2): every path the peer has announced, with what the import policy made of it. Rejected
  * paths are kept, so that a policy can change without asking the peer again and an operator can see why a route is not used.
  */
-import type { Prefix } from '../../dataplane/packet/ip.js';
+import type { Family, Prefix } from '../../dataplane/packet/ip.js';
 import { equalAttributes, equalNextHops } from './attributes.js';
 import { pathKey, type Path, type PathSource } from './path.js';
 import type { Imported } from './policy.js';
@@ -24,12 +24,20 @@ interface Stored {
 
 export class AdjRibIn {
   private readonly entries = new Map<string, Stored>();
+  /** Keys of paths that have to be announced again, or go at the end of the refresh. */
+  private readonly unconfirmed = new Set<string>();
   private acceptedCount = 0;
 
   constructor(
-    private readonly source: PathSource,
+    private source: PathSource,
     private importRoute: Import,
   ) {}
+
+  /** A new session: what it announces comes from this source under these rules. Paths kept from the last one stay as they are. */
+  begin(source: PathSource, importRoute: Import): void {
+    this.source = source;
+    this.importRoute = importRoute;
+  }
 
   get received(): number {
     return this.entries.size;
@@ -47,6 +55,7 @@ export class AdjRibIn {
   announce(nlri: Nlri, nextHop: NextHop, attributes: PathAttributes, now: number): PathChange | undefined {
     const key = pathKey(nlri.prefix, nlri.pathId);
     const old = this.entries.get(key);
+    this.unconfirmed.delete(key);
     if (old && equalNextHops(old.path.nextHop, nextHop) && equalAttributes(old.received, attributes)) {
       if (!old.path.stale) return undefined;
       return this.put(key, old, { ...old, path: { ...old.path, stale: false } });
@@ -63,21 +72,41 @@ export class AdjRibIn {
 
   /** Removes everything: the session is over. */
   clear(): PathChange[] {
-    return this.removeWhere(() => true);
+    const changes: PathChange[] = [];
+    for (const [key, stored] of this.entries) changes.push(this.put(key, stored, undefined));
+    return changes;
   }
 
-  /** Marks every path as of an earlier session (RFC 4724 section 4.2) or an earlier dump (RFC 7313 section 4). */
-  markStale(): PathChange[] {
+  /** Keeps every path of a family although the session has ended (RFC 4724 section 4.2), until it is announced again or swept. */
+  markStale(family: Family): PathChange[] {
     const changes: PathChange[] = [];
     for (const [key, stored] of this.entries) {
+      if (stored.path.prefix.family !== family) continue;
+      this.unconfirmed.add(key);
       if (!stored.path.stale) changes.push(this.put(key, stored, { ...stored, path: { ...stored.path, stale: true } }));
     }
     return changes;
   }
 
-  /** Removes what has not been announced again since `markStale`; only IPv6 or only IPv4 when a family is given. */
-  removeStale(family?: 4 | 6): PathChange[] {
-    return this.removeWhere((path) => path.stale && (family === undefined || path.prefix.family === family));
+  /** The peer is about to announce everything of a family again (RFC 7313 section 4.2). */
+  beginRefresh(family: Family): void {
+    for (const [key, { path }] of this.entries) if (path.prefix.family === family) this.unconfirmed.add(key);
+  }
+
+  /** Paths that go unless they are announced again. */
+  get awaited(): number {
+    return this.unconfirmed.size;
+  }
+
+  /** Removes what has not been announced again since `markStale` or `beginRefresh`; with `onlyStale` the former alone. */
+  sweep(family: Family, onlyStale = false): PathChange[] {
+    const changes: PathChange[] = [];
+    for (const key of this.unconfirmed) {
+      const stored = this.entries.get(key);
+      if (stored?.path.prefix.family !== family || (onlyStale && !stored.path.stale)) continue;
+      changes.push(this.put(key, stored, undefined));
+    }
+    return changes;
   }
 
   /** Applies a new policy to what was received. */
@@ -100,14 +129,12 @@ export class AdjRibIn {
   private put(key: string, old: Stored | undefined, next: Stored | undefined): PathChange {
     if (old && old.path.rejected === undefined) this.acceptedCount--;
     if (next && next.path.rejected === undefined) this.acceptedCount++;
-    if (next) this.entries.set(key, next);
-    else this.entries.delete(key);
+    if (next) {
+      this.entries.set(key, next);
+    } else {
+      this.entries.delete(key);
+      this.unconfirmed.delete(key);
+    }
     return { previous: old?.path, next: next?.path };
-  }
-
-  private removeWhere(condition: (path: Path) => boolean): PathChange[] {
-    const changes: PathChange[] = [];
-    for (const [key, stored] of this.entries) if (condition(stored.path)) changes.push(this.put(key, stored, undefined));
-    return changes;
   }
 }

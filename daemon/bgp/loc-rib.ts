@@ -73,9 +73,16 @@ export class LocRib {
     this.marked.add(entry);
   }
 
-  /** Marks every prefix with a learned path: next hops may resolve differently now. */
-  markAll(): void {
-    for (const entry of this.table.values()) if (entry.paths.some((path) => path.source.kind !== 'local')) this.marked.add(entry);
+  /** Next hops of learned paths. */
+  nextHops(): Set<string> {
+    const used = new Set<string>();
+    for (const entry of this.table.values()) for (const path of entry.paths) if (path.source.kind !== 'local') used.add(path.nextHop.address);
+    return used;
+  }
+
+  /** Marks the prefixes of which a path has one of these next hops: they resolve differently now. */
+  markNextHops(changed: ReadonlySet<string>): void {
+    for (const entry of this.table.values()) if (entry.paths.some((path) => changed.has(path.nextHop.address))) this.marked.add(entry);
   }
 
   /** Decides up to `limit` marked prefixes and returns each with what was best before, changed or not: a path that is not best

@@ -1,0 +1,127 @@
+/** Collects what changed between two turns and hands it to listeners in batches, each key once with its last value. */
+import type { Prefix } from '../../dataplane/packet/ip.js';
+import type { CpnBlock } from '../computing/types.js';
+import { formatAsPath } from './attributes.js';
+import type { DecisionChange } from './loc-rib.js';
+import { pathKey, type Path } from './path.js';
+import { isServiceRoute, type LocalSpeaker } from './policy.js';
+
+/** The best learned path of a unicast prefix. */
+export interface UnicastBest {
+  readonly nextHop: string;
+  readonly linkLocal: string | undefined;
+  readonly peer: string;
+  readonly ibgp: boolean;
+  readonly med: number | undefined;
+  readonly localPref: number | undefined;
+  readonly asPath: string;
+  readonly stale: boolean;
+}
+
+export interface UnicastChange {
+  readonly prefix: Prefix;
+  /** Undefined when no learned path is the best one any more: gone, unusable, or the route is announced here. */
+  readonly best: UnicastBest | undefined;
+}
+
+/** One path of a service route as one peer announced it. */
+export interface ServicePath {
+  /** The computing state; undefined when the route carries none of ours: no candidate. */
+  readonly block: CpnBlock | undefined;
+  /** The CPN attribute's value as received. */
+  readonly raw: Uint8Array | undefined;
+  readonly nextHop: string;
+  readonly peer: string;
+  readonly ebgp: boolean;
+  readonly stale: boolean;
+  /** ms of the injected clock. */
+  readonly receivedAt: number;
+}
+
+export interface ServiceRouteChange {
+  readonly prefix: Prefix;
+  readonly peer: string;
+  readonly pathId: number;
+  /** Undefined when the path is gone. */
+  readonly path: ServicePath | undefined;
+}
+
+type Listener<Change> = (changes: readonly Change[]) => void;
+
+export class ChangeFeed {
+  private readonly unicastListeners = new Set<Listener<UnicastChange>>();
+  private readonly serviceListeners = new Set<Listener<ServiceRouteChange>>();
+  private unicast = new Map<string, UnicastChange>();
+  private service = new Map<string, ServiceRouteChange>();
+
+  constructor(private readonly local: LocalSpeaker) {}
+
+  onUnicast(listener: Listener<UnicastChange>): () => void {
+    this.unicastListeners.add(listener);
+    return () => void this.unicastListeners.delete(listener);
+  }
+
+  onService(listener: Listener<ServiceRouteChange>): () => void {
+    this.serviceListeners.add(listener);
+    return () => void this.serviceListeners.delete(listener);
+  }
+
+  /** The best path of a prefix changed. */
+  decided({ entry, previousBest }: DecisionChange): void {
+    if (isServiceRoute(this.local, entry.prefix)) return;
+    const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
+    const hadLearned = previousBest !== undefined && previousBest.source.kind !== 'local';
+    if (!best && !hadLearned) return;
+    this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, best: best && unicastBest(best) });
+  }
+
+  /** A path of a peer appeared, changed or went. */
+  pathChanged(previous: Path | undefined, next: Path | undefined): void {
+    const accepted = next?.rejected === undefined ? next : undefined;
+    const wasAccepted = previous !== undefined && previous.rejected === undefined;
+    const path = accepted ?? previous;
+    if (!path || (!accepted && !wasAccepted) || !isServiceRoute(this.local, path.prefix)) return;
+    const { prefix, pathId, source } = path;
+    this.service.set(`${source.address} ${pathKey(prefix, pathId)}`, { prefix, pathId, peer: source.address, path: accepted && servicePath(accepted) });
+  }
+
+  /** Hands over what has been collected. */
+  flush(): void {
+    const { unicast, service } = this;
+    if (unicast.size > 0) {
+      this.unicast = new Map();
+      const changes = [...unicast.values()];
+      for (const listener of this.unicastListeners) listener(changes);
+    }
+    if (service.size > 0) {
+      this.service = new Map();
+      const changes = [...service.values()];
+      for (const listener of this.serviceListeners) listener(changes);
+    }
+  }
+}
+
+function unicastBest(path: Path): UnicastBest {
+  return {
+    nextHop: path.nextHop.address,
+    linkLocal: path.nextHop.linkLocal,
+    peer: path.source.address,
+    ibgp: path.source.kind === 'ibgp',
+    med: path.attributes.med,
+    localPref: path.attributes.localPref,
+    asPath: formatAsPath(path.attributes.asPath),
+    stale: path.stale,
+  };
+}
+
+function servicePath(path: Path): ServicePath {
+  return {
+    block: path.attributes.cpn?.block,
+    raw: path.attributes.cpn?.value,
+    nextHop: path.nextHop.address,
+    peer: path.source.address,
+    ebgp: path.source.kind === 'ebgp',
+    stale: path.stale,
+    receivedAt: path.receivedAt,
+  };
+}

@@ -1,0 +1,34 @@
+/** What one speaker's parts share. */
+import type { Clock } from '../clock.js';
+import type { NextHopResolver } from './best-path.js';
+import type { LocRib } from './loc-rib.js';
+import type { LocalSpeaker } from './policy.js';
+import type { Transport } from './transport.js';
+
+/** Something an operator wants to hear of. */
+export interface BgpEvent {
+  readonly unixMs: number;
+  /** Peer address; empty when it concerns the speaker itself. */
+  readonly peer: string;
+  readonly kind: 'state' | 'notification' | 'fault' | 'error';
+  readonly text: string;
+  /** The octets concerned, hexadecimal. */
+  readonly raw: string | undefined;
+}
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly random: () => number;
+  readonly local: LocalSpeaker;
+  readonly families: readonly (4 | 6)[];
+  /** Type code of the CPN attribute. */
+  readonly attributeType: number;
+  /** Advertised in the graceful restart capability, ms. */
+  readonly restartTimeMs: number;
+  /** This process has taken over the forwarding state of an earlier one (RFC 4724, Restart State bit). */
+  readonly restarting: boolean;
+  readonly resolve: NextHopResolver;
+  readonly locRib: LocRib;
+  report(peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array): void;
+}

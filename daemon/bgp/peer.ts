@@ -1,0 +1,283 @@
+/**
+ * One configured neighbour: its connections, of which two may exist for a moment (RFC 4271 section 6.8), and the routes exchanged
+ * over the one that wins.
+ */
+import type { BgpNeighborConfig } from '../config/types.js';
+import { Prefix } from '../../dataplane/packet/ip.js';
+import type { PathChange } from './adj-rib-in.js';
+import { identifierNumber } from './best-path.js';
+import { Connection, type ConnectionHandlers, type ConnectionOptions } from './connection.js';
+import { Counters } from './counters.js';
+import type { Environment } from './environment.js';
+import type { FsmContext, StateName } from './fsm.js';
+import type { OpenOptions } from './open.js';
+import type { PeerPolicy, PrefixPolicy } from './policy.js';
+import { RouteExchange } from './route-exchange.js';
+import type { Stream } from './transport.js';
+import { CeaseSubcode, describeNotification } from './wire/notification.js';
+import type { Fault, Notification, OpenMessage } from './wire/types.js';
+
+/** How long a TCP connection attempt may take, ms. */
+const connectTimeoutMs = 5000;
+const idleHold = { initialMs: 1000, maximumMs: 60_000 };
+/** A second connection within this time of a session coming up is a late collision, not a restart of the peer, ms. */
+const collisionWindowMs = 5000;
+
+export interface LastError {
+  readonly unixMs: number;
+  readonly direction: 'sent' | 'received' | 'local';
+  readonly text: string;
+  readonly code: number | undefined;
+  readonly subcode: number | undefined;
+}
+
+export interface PeerHandlers {
+  pathsChanged(changes: readonly PathChange[]): void;
+}
+
+const prefixes = (texts: readonly string[]): Prefix[] => texts.map((text) => Prefix.from(text));
+const prefixPolicy = (policy: BgpNeighborConfig['import']): PrefixPolicy => (typeof policy === 'string' ? policy : prefixes(policy));
+
+function peerPolicy(config: BgpNeighborConfig, localAs: number): PeerPolicy {
+  return {
+    kind: config.as === localAs ? 'ibgp' : 'ebgp',
+    as: config.as,
+    cpn: config.cpn,
+    cpnAccept: prefixes(config.cpnAccept),
+    nextHopSelf: config.nextHopSelf,
+    import: prefixPolicy(config.import),
+    export: prefixPolicy(config.export),
+  };
+}
+
+export class Peer {
+  readonly counters = new Counters();
+  readonly exchange: RouteExchange;
+  /** Times the session has been established. */
+  establishedCount = 0;
+  /** When the session came up or went down last, ms of the injected clock. */
+  changedAt: number;
+  lastError: LastError | undefined;
+  private primary: Connection;
+  private second: Connection | undefined;
+  private readonly connectionOptions: ConnectionOptions;
+  private readonly handlers: ConnectionHandlers;
+
+  constructor(
+    public config: BgpNeighborConfig,
+    private readonly environment: Environment,
+    peerHandlers: PeerHandlers,
+  ) {
+    const { clock, transport, attributeType, local, random } = environment;
+    const fsm: FsmContext = { passive: config.passive, connectRetryMs: config.connectRetryMs, delayOpenMs: 0, idleHold, random };
+    const open: OpenOptions = {
+      localAs: local.as,
+      peerAs: config.as,
+      identifier: local.identifier,
+      holdTimeMs: config.holdTimeMs,
+      families: environment.families,
+      addPath: config.addPath,
+      gracefulRestart: { timeMs: environment.restartTimeMs, restarting: environment.restarting },
+    };
+    const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl: config.ttl, timeoutMs: connectTimeoutMs };
+    this.connectionOptions = { clock, transport, fsm, connect, open, attributeType, counters: this.counters };
+    this.exchange = new RouteExchange(environment, config.address, peerPolicy(config, local.as), (changes) => {
+      if (changes.length > 0) peerHandlers.pathsChanged(changes);
+    });
+    this.handlers = this.connectionHandlers();
+    this.primary = new Connection(this.connectionOptions, this.handlers);
+    this.changedAt = clock.now();
+  }
+
+  get address(): string {
+    return this.config.address;
+  }
+
+  get state(): StateName {
+    return this.primary.state.name;
+  }
+
+  /** The connection that counts: the established one, or the one that is tried. */
+  get connection(): Connection {
+    return this.primary;
+  }
+
+  /** What this side offers in OPEN. */
+  get openOptions(): OpenOptions {
+    return this.connectionOptions.open;
+  }
+
+  /** Takes a configuration that differs in policy and description only. */
+  configure(config: BgpNeighborConfig): void {
+    this.config = config;
+    this.exchange.setPolicy(peerPolicy(config, this.environment.local.as));
+  }
+
+  start(): void {
+    this.primary.event({ type: 'ManualStart' });
+  }
+
+  /** Ends the session with Cease and does not start again. */
+  stop(): void {
+    this.second?.event({ type: 'ManualStop' });
+    this.primary.event({ type: 'ManualStop' });
+    this.exchange.dispose();
+  }
+
+  /** Closes without a NOTIFICATION, so that a peer that knows graceful restart keeps our routes (RFC 4724 section 4.1). */
+  stopGracefully(): void {
+    this.second?.dispose();
+    this.primary.dispose();
+    this.exchange.dispose();
+  }
+
+  /** Ends the session with a Cease subcode; it comes back by itself. */
+  reset(subcode: number): void {
+    this.second?.event({ type: 'AutomaticStop', subcode });
+    this.primary.event({ type: 'AutomaticStop', subcode });
+  }
+
+  /** The session goes for good: the neighbour is not configured any more. */
+  remove(): void {
+    this.reset(CeaseSubcode.peerDeconfigured);
+    this.stop();
+  }
+
+  /** A connection from the peer's address. */
+  accept(stream: Stream): void {
+    switch (this.primary.state.name) {
+      case 'Idle':
+      case 'Active':
+        this.primary.accept(stream);
+        return;
+      case 'Established':
+        if (this.isRestart()) {
+          // RFC 4724 section 5: the peer has lost the old connection, without a word of it.
+          this.primary.event({ type: 'TcpFailed' });
+          this.primary.accept(stream);
+          return;
+        }
+        break;
+      default:
+    }
+    this.second?.event({ type: 'CollisionDump' });
+    this.second = Connection.incoming(this.connectionOptions, this.handlers);
+    this.second.accept(stream);
+  }
+
+  private isRestart(): boolean {
+    const established = this.environment.clock.now() - this.changedAt;
+    return this.primary.negotiated?.gracefulRestart !== undefined && established > collisionWindowMs;
+  }
+
+  private connectionHandlers(): ConnectionHandlers {
+    const { report, clock } = this.environment;
+    return {
+      stateChanged: (connection, from) => this.stateChanged(connection, from),
+      survivesCollision: (connection, open) => this.survivesCollision(connection, open),
+      sessionUp: (connection, negotiated) => {
+        this.establishedCount++;
+        this.changedAt = clock.now();
+        this.exchange.begin(connection, negotiated);
+      },
+      sessionDown: (_connection, notification) => {
+        this.changedAt = clock.now();
+        this.exchange.end(notification);
+      },
+      update: (message, raw) => {
+        if (message.disposition === 'treatAsWithdraw') this.counters.treatAsWithdraw++;
+        else if (message.disposition === 'attributeDiscard') this.counters.attributeDiscard++;
+        for (const fault of message.faults) this.reportFault(fault, raw);
+        for (const { offset, instance, reason } of message.attributes?.cpn?.events ?? []) {
+          report(this.address, 'fault', `CPN block, octet ${offset}${instance === undefined ? '' : `, instance ${instance}`}: ${reason}`, message.attributes?.cpn?.value);
+        }
+        this.exchange.update(message);
+      },
+      routeRefresh: (message) => this.exchange.routeRefresh(message),
+      notification: (direction, notification) => this.notified(direction, notification),
+      fault: (fault, raw) => this.reportFault(fault, raw),
+      failed: (reason) => {
+        this.lastError = { unixMs: clock.unixMs(), direction: 'local', text: reason, code: undefined, subcode: undefined };
+        report(this.address, 'error', reason);
+      },
+      drained: () => this.exchange.pump(),
+    };
+  }
+
+  private reportFault(fault: Fault, raw: Uint8Array): void {
+    const attribute = fault.attribute === undefined ? '' : `attribute ${fault.attribute}: `;
+    this.environment.report(this.address, 'fault', `${attribute}${fault.reason} (${fault.section}, ${fault.disposition})`, fault.raw ?? raw);
+  }
+
+  private notified(direction: 'sent' | 'received', notification: Notification): void {
+    const { code, subcode } = notification;
+    const text = describeNotification(notification);
+    this.lastError = { unixMs: this.environment.clock.unixMs(), direction, text, code, subcode };
+    this.environment.report(this.address, 'notification', `${direction} ${text}`, notification.data);
+  }
+
+  private stateChanged(connection: Connection, from: StateName): void {
+    const { name } = connection.state;
+    if (connection === this.second) {
+      // A second connection that fails is not tried again: the first one is.
+      if (name === 'Idle' || name === 'Active') {
+        this.second = undefined;
+        connection.dispose();
+      } else if (name === 'Established') {
+        // The peer's OPEN on the first connection has not come; by now it need not.
+        this.primary.event({ type: 'CollisionDump' });
+      }
+      return;
+    }
+    if (connection !== this.primary) return;
+    this.environment.report(this.address, 'state', `${from} -> ${name}`);
+    if ((name === 'Idle' || name === 'Active') && this.second && !this.primary.state.stopped) this.promote();
+  }
+
+  /** The second connection takes the place of the first. */
+  private promote(): void {
+    const { second, primary } = this;
+    if (!second) return;
+    this.second = undefined;
+    this.primary = second;
+    second.inherit(primary);
+    primary.dispose();
+    this.environment.report(this.address, 'state', `${primary.state.name} -> ${second.state.name}`);
+  }
+
+  /** RFC 4271 section 6.8: a valid OPEN has arrived on `connection`; is it the one to keep? */
+  private survivesCollision(connection: Connection, open: OpenMessage): boolean {
+    const { primary, second } = this;
+    const other = connection === primary ? second : primary;
+    if (!other) return true;
+    switch (other.state.name) {
+      case 'Idle':
+      case 'Connect':
+      case 'Active':
+        // An attempt that has got no connection yet is given up for one that has.
+        if (other === primary) this.promote();
+        return true;
+      case 'OpenSent':
+        // The peer's OPEN on that connection settles it.
+        return true;
+      case 'OpenConfirm': {
+        // Of two that the peer has opened it has given the older one up.
+        const keep = connection.accepted === other.accepted || this.keepsAccepted(open) === connection.accepted ? connection : other;
+        const lost = keep === connection ? other : connection;
+        lost.event({ type: 'CollisionDump' });
+        return keep === connection;
+      }
+      case 'Established':
+        connection.event({ type: 'CollisionDump' });
+        return false;
+    }
+  }
+
+  /** Whether the connection that the peer has opened is the one to keep (RFC 4271 section 6.8, RFC 6286 section 2.3). */
+  private keepsAccepted(open: OpenMessage): boolean {
+    const { local } = this.environment;
+    const ours = identifierNumber(local.identifier);
+    const theirs = identifierNumber(open.identifier);
+    return ours === theirs ? local.as < open.as : ours < theirs;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Exchange of routes with one peer: the two Adj-RIBs and what fills and empties them while a session is up: initial dump and
+ * End-of-RIB, route refresh (RFC 2918, RFC 7313), a peer's graceful restart (RFC 4724 section 4.2), and writing at the pace at which
+ * the peer reads.
+ */
+import type { Timer } from '../clock.js';
+import type { Family } from '../../dataplane/packet/ip.js';
+import { AdjRibIn, type PathChange } from './adj-rib-in.js';
+import { AdjRibOut } from './adj-rib-out.js';
+import { identifierNumber } from './best-path.js';
+import type { Connection } from './connection.js';
+import type { Environment } from './environment.js';
+import type { RibEntry } from './loc-rib.js';
+import { familyOf, type Negotiated } from './open.js';
+import type { PathSource } from './path.js';
+import { exporter, importer, type PeerPolicy } from './policy.js';
+import { encodeRouteRefresh } from './wire/encode.js';
+import { encodeEndOfRib, packAnnouncements, packWithdrawals } from './wire/pack.js';
+import { IPV4_UNICAST, IPV6_UNICAST, RouteRefreshSubtype, type AfiSafi, type EncodeContext, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
+
+/** Octets queued on the stream above which nothing more is written. */
+const outputHigh = 256 * 1024;
+/** Prefixes worked out before others get their turn. */
+const outputSlice = 500;
+
+interface Session {
+  readonly connection: Connection;
+  readonly negotiated: Negotiated;
+  readonly localAddress: string;
+  readonly encode: EncodeContext;
+  readonly out: AdjRibOut;
+  /** Families whose End-of-RIB, or end of refresh, is to follow what is waiting now. */
+  readonly endOfRib: Set<Family>;
+  readonly endOfRefresh: Set<Family>;
+}
+
+const afiSafi = (family: Family): AfiSafi => (family === 4 ? IPV4_UNICAST : IPV6_UNICAST);
+
+export class RouteExchange {
+  readonly adjRibIn: AdjRibIn;
+  /** Families whose End-of-RIB the peer has sent in this session. */
+  readonly endOfRibReceived = new Set<Family>();
+  private session: Session | undefined;
+  private source: PathSource;
+  private sweepTimer: Timer | undefined;
+  private pumpTimer: Timer | undefined;
+
+  constructor(
+    private readonly environment: Environment,
+    private readonly address: string,
+    private policy: PeerPolicy,
+    private readonly changed: (changes: readonly PathChange[]) => void,
+  ) {
+    this.source = this.sourceFor(undefined);
+    this.adjRibIn = new AdjRibIn(this.source, importer(environment.local, policy, ''));
+  }
+
+  get adjRibOut(): AdjRibOut | undefined {
+    return this.session?.out;
+  }
+
+  /** The session's full table is still being written. */
+  get isDumping(): boolean {
+    return (this.session?.endOfRib.size ?? 0) > 0;
+  }
+
+  begin(connection: Connection, negotiated: Negotiated): void {
+    const localAddress = connection.stream?.local.address ?? '';
+    const { local, resolve, locRib } = this.environment;
+    this.source = this.sourceFor(negotiated.identifier);
+    this.adjRibIn.begin(this.source, importer(local, this.policy, localAddress));
+    this.endOfRibReceived.clear();
+    this.keepOnlyPreserved(negotiated);
+    const out = new AdjRibOut({
+      peer: this.address,
+      exportRoute: exporter(local, this.policy, localAddress),
+      addPath: (family) => negotiated.addPathSend.includes(family),
+      families: (family) => negotiated.families.includes(family),
+      resolve,
+    });
+    for (const entry of locRib.entries()) out.mark(entry);
+    const endOfRib = new Set<Family>(negotiated.families);
+    this.session = { connection, negotiated, localAddress, encode: connection.encodeContext, out, endOfRib, endOfRefresh: new Set() };
+    this.schedulePump();
+  }
+
+  /** The session is over. Without a NOTIFICATION a peer that can restart gracefully keeps its routes for its restart time. */
+  end(notification: Notification | undefined): void {
+    const restart = notification ? undefined : this.session?.negotiated.gracefulRestart;
+    this.session = undefined;
+    this.pumpTimer?.cancel();
+    this.pumpTimer = undefined;
+    this.sweepTimer?.cancel();
+    this.sweepTimer = undefined;
+    if (!restart || restart.preserved.length === 0) {
+      this.changed(this.adjRibIn.clear());
+      return;
+    }
+    for (const family of [4, 6] as const) {
+      // What is stale since an earlier restart has had its time (RFC 4724 section 4.2).
+      this.changed(this.adjRibIn.sweep(family, true));
+      this.changed(this.adjRibIn.markStale(family));
+      if (!restart.preserved.includes(family)) this.changed(this.adjRibIn.sweep(family));
+    }
+    this.sweepAfter(restart.timeMs);
+  }
+
+  /** Forgets the peer: its routes go, its timers stop. */
+  dispose(): void {
+    this.end({ code: 6, subcode: 0, data: new Uint8Array(0) });
+  }
+
+  update(message: UpdateMessage): void {
+    const { negotiated } = this.session ?? {};
+    if (!negotiated) return;
+    const now = this.environment.clock.now();
+    const changes: PathChange[] = [];
+    const add = (change: PathChange | undefined): void => void (change && changes.push(change));
+    for (const nlri of message.withdrawn) if (negotiated.families.includes(nlri.prefix.family)) add(this.adjRibIn.withdraw(nlri));
+    for (const { family, nextHop, nlri } of message.announced) {
+      const version = familyOf(family);
+      if (!version || !negotiated.families.includes(version) || !message.attributes) continue;
+      for (const item of nlri) add(this.adjRibIn.announce(item, nextHop, message.attributes, now));
+    }
+    const ended = message.endOfRib && familyOf(message.endOfRib);
+    if (ended) {
+      this.endOfRibReceived.add(ended);
+      changes.push(...this.adjRibIn.sweep(ended));
+    }
+    this.changed(changes);
+  }
+
+  routeRefresh(message: RouteRefreshMessage): void {
+    const family = familyOf(message.family);
+    const { session } = this;
+    // RFC 2918 section 4: a family that was not negotiated is ignored.
+    if (!session || !family || !session.negotiated.families.includes(family)) return;
+    if (message.subtype === RouteRefreshSubtype.begin) this.adjRibIn.beginRefresh(family);
+    else if (message.subtype === RouteRefreshSubtype.end) this.changed(this.adjRibIn.sweep(family));
+    else if (message.subtype === RouteRefreshSubtype.request) this.resend(session, family);
+  }
+
+  /** Asks the peer for all its routes; false when it cannot be asked. */
+  requestRefresh(): boolean {
+    const { session } = this;
+    if (!session?.negotiated.routeRefresh) return false;
+    for (const family of session.negotiated.families) {
+      this.sendRefresh(session, family, RouteRefreshSubtype.request);
+    }
+    return true;
+  }
+
+  /** Sends the peer everything again, as if it had asked. */
+  refreshPeer(): void {
+    const { session } = this;
+    if (session) for (const family of session.negotiated.families) this.resend(session, family);
+  }
+
+  /** Applies other import and export rules to what is there, without touching the session. */
+  setPolicy(policy: PeerPolicy): void {
+    this.policy = policy;
+    const { session } = this;
+    const { local, locRib } = this.environment;
+    this.changed(this.adjRibIn.reimport(importer(local, policy, session?.localAddress ?? '')));
+    if (!session) return;
+    session.out.setExport(exporter(local, policy, session.localAddress));
+    for (const entry of locRib.entries()) session.out.mark(entry);
+    this.schedulePump();
+  }
+
+  /** A prefix was decided anew. */
+  mark(entry: RibEntry, bestChanged: boolean): void {
+    const { session } = this;
+    if (!session || (!bestChanged && !session.negotiated.addPathSend.includes(entry.prefix.family))) return;
+    session.out.mark(entry);
+    this.schedulePump();
+  }
+
+  /** Writes what is waiting, as far as the stream takes it. */
+  pump(): void {
+    this.pumpTimer?.cancel();
+    this.pumpTimer = undefined;
+    const { session } = this;
+    if (!session || (session.connection.stream?.buffered ?? Infinity) > outputHigh) return;
+    const { withdrawn, announced } = session.out.take(outputSlice);
+    const send = (messages: Iterable<Uint8Array>): void => {
+      for (const bytes of messages) session.connection.send('update', bytes);
+    };
+    send(packWithdrawals(withdrawn, session.encode));
+    for (const { attributes, nextHop, nlri } of announced) send(packAnnouncements({ attributes, nextHop, nlri }, session.encode));
+    if (session.out.pending > 0) this.schedulePump();
+    else if (this.environment.locRib.pending === 0) this.finishDumps(session);
+  }
+
+  private finishDumps(session: Session): void {
+    for (const family of session.endOfRib) session.connection.send('update', encodeEndOfRib(afiSafi(family)));
+    session.endOfRib.clear();
+    for (const family of session.endOfRefresh) this.sendRefresh(session, family, RouteRefreshSubtype.end);
+    session.endOfRefresh.clear();
+  }
+
+  private sendRefresh(session: Session, family: Family, subtype: number): void {
+    session.connection.send('routeRefresh', encodeRouteRefresh({ family: afiSafi(family), subtype }));
+  }
+
+  /** Soon, together with other changes of the same turn. */
+  schedulePump(): void {
+    this.pumpTimer ??= this.environment.clock.setTimeout(() => this.pump(), 0);
+  }
+
+  private resend(session: Session, family: Family): void {
+    if (session.negotiated.enhancedRouteRefresh && !session.endOfRefresh.has(family)) {
+      // RFC 7313 section 4.1: a refresh does not begin before the initial End-of-RIB.
+      if (!session.endOfRib.has(family)) {
+        this.sendRefresh(session, family, RouteRefreshSubtype.begin);
+        session.endOfRefresh.add(family);
+      }
+    }
+    session.out.resend(family);
+    for (const entry of this.environment.locRib.entries()) if (entry.prefix.family === family) session.out.mark(entry);
+    this.schedulePump();
+  }
+
+  /** RFC 4724 section 4.2: families the restarted peer does not list with preserved forwarding lose their stale routes at once. */
+  private keepOnlyPreserved(negotiated: Negotiated): void {
+    this.sweepTimer?.cancel();
+    this.sweepTimer = undefined;
+    const restart = negotiated.gracefulRestart;
+    for (const family of [4, 6] as const) if (!restart?.preserved.includes(family) || !negotiated.families.includes(family)) this.changed(this.adjRibIn.sweep(family));
+    if (restart && this.adjRibIn.awaited > 0) this.sweepAfter(restart.timeMs);
+  }
+
+  private sweepAfter(ms: number): void {
+    this.sweepTimer = this.environment.clock.setTimeout(() => {
+      this.sweepTimer = undefined;
+      for (const family of [4, 6] as const) this.changed(this.adjRibIn.sweep(family));
+    }, ms);
+  }
+
+  private sourceFor(identifier: string | undefined): PathSource {
+    return { address: this.address, as: this.policy.as, kind: this.policy.kind, identifier: identifier === undefined ? 0 : identifierNumber(identifier) };
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * The BGP speaker: all that the rest of the daemon sees of BGP. It owns the neighbours and the Loc-RIB, runs the decision process in
+ * slices, and tells listeners about unicast best paths and about every path of a service route.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock, Timer } from '../clock.js';
+import type { BgpConfig, BgpNeighborConfig } from '../config/types.js';
+import { canonicalIp, Prefix } from '../../dataplane/packet/ip.js';
+import type { PathChange } from './adj-rib-in.js';
+import type { NextHopResolver } from './best-path.js';
+import { ChangeFeed, type ServiceRouteChange, type UnicastChange } from './change-feed.js';
+import type { BgpEvent, Environment } from './environment.js';
+import { LocRib } from './loc-rib.js';
+import { asPrefix, LocalRoutes, localSource, type LocalRoute } from './local-routes.js';
+import { NextHops } from './next-hops.js';
+import { Peer } from './peer.js';
+import { isServiceRoute, type LocalSpeaker } from './policy.js';
+import { tcpTransport } from './tcp-transport.js';
+import type { Cancellable, Stream, Transport } from './transport.js';
+import { neighborView, routeViews, summaryView, type NeighborView, type RouteView, type SummaryView } from './views.js';
+import { CeaseSubcode } from './wire/notification.js';
+import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
+
+export interface SpeakerOptions {
+  readonly config: BgpConfig;
+  readonly router: { readonly id: string; readonly loopback: string };
+  readonly servicePrefixes: readonly string[];
+  /** Type code of the CPN attribute; 255 by default. */
+  readonly attributeType?: number;
+  readonly clock: Clock;
+  /** TCP by default. */
+  readonly transport?: Transport;
+  readonly log?: { info(text: string): void; warn(text: string): void };
+  /** Uniform in [0, 1); Math.random by default. */
+  readonly random?: () => number;
+  /** Resolves a next hop in the unicast RIB. */
+  readonly resolveNextHop: NextHopResolver;
+  /** How long neighbours that know graceful restart may keep our routes, ms; 120 s by default. */
+  readonly restartTimeMs?: number;
+  /** An earlier run's forwarding state is still in place (RFC 4724, Restart State bit). */
+  readonly restarting?: boolean;
+}
+
+/** Prefixes decided before others get their turn. */
+const decisionSlice = 1000;
+/** How long to wait before listening is tried again, ms. */
+const listenRetryMs = 2000;
+
+export class BgpSpeaker {
+  private config: BgpConfig;
+  private readonly environment: Environment;
+  private readonly nextHops: NextHops;
+  private readonly localRoutes = new LocalRoutes();
+  private readonly peers = new Map<string, Peer>();
+  private readonly listeners = new Map<string, Cancellable>();
+  private readonly feed: ChangeFeed;
+  private readonly eventListeners = new Set<(event: BgpEvent) => void>();
+  private decisionTimer: Timer | undefined;
+  private running = false;
+
+  constructor(private readonly options: SpeakerOptions) {
+    this.config = options.config;
+    this.nextHops = new NextHops(options.resolveNextHop);
+    const servicePrefixes = options.servicePrefixes.map((text) => Prefix.from(text));
+    const local: LocalSpeaker = { as: this.config.as, identifier: options.router.id, loopback: options.router.loopback, servicePrefixes };
+    this.environment = {
+      clock: options.clock,
+      transport: options.transport ?? tcpTransport,
+      random: options.random ?? Math.random,
+      local,
+      // IPv4 is spoken only where a service has an IPv4 address (RFC 8950 next hops).
+      families: servicePrefixes.some((prefix) => prefix.family === 4) ? [6, 4] : [6],
+      attributeType: options.attributeType ?? CPN_ATTRIBUTE_TYPE,
+      restartTimeMs: options.restartTimeMs ?? 120_000,
+      restarting: options.restarting ?? false,
+      resolve: this.nextHops.resolve,
+      locRib: new LocRib(this.nextHops.resolve),
+      report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
+    };
+    this.feed = new ChangeFeed(local);
+  }
+
+  /** Starts listening and connecting. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    for (const neighbor of this.config.neighbors) this.addPeer(neighbor);
+    this.listen();
+  }
+
+  /**
+   * Ends all sessions: with Cease / Administrative Shutdown, or, when `graceful`, by closing without a word, so that neighbours that
+   * know graceful restart keep our routes.
+   */
+  stop(options: { readonly graceful?: boolean } = {}): void {
+    this.running = false;
+    for (const listener of this.listeners.values()) listener.cancel();
+    this.listeners.clear();
+    for (const peer of this.peers.values()) {
+      if (options.graceful) peer.stopGracefully();
+      else peer.stop();
+    }
+    this.peers.clear();
+    this.decide(Infinity);
+    this.decisionTimer?.cancel();
+    this.decisionTimer = undefined;
+  }
+
+  /** Takes a new configuration. Only neighbours whose session parameters changed are reset; other changes apply in place. */
+  reconfigure(config: BgpConfig): void {
+    const previous = this.config;
+    this.config = config;
+    if (!this.running) return;
+    if (previous.as !== config.as) {
+      throw new TypeError('the local AS cannot change while the speaker runs');
+    }
+    const wanted = new Map(config.neighbors.map((neighbor) => [neighbor.address, neighbor]));
+    for (const [address, peer] of this.peers) {
+      if (wanted.has(address)) continue;
+      peer.remove();
+      this.peers.delete(address);
+      this.report(address, 'state', 'neighbour removed from the configuration');
+    }
+    for (const neighbor of config.neighbors) this.reconfigurePeer(neighbor);
+    this.listen();
+  }
+
+  private reconfigurePeer(neighbor: BgpNeighborConfig): void {
+    const peer = this.peers.get(neighbor.address);
+    if (!peer) {
+      this.addPeer(neighbor);
+    } else if (!isDeepStrictEqual(sessionParameters(peer.config), sessionParameters(neighbor))) {
+      peer.remove();
+      this.addPeer(neighbor);
+    } else if (!isDeepStrictEqual(peer.config, neighbor)) {
+      peer.configure(neighbor);
+    }
+  }
+
+  /** Announces a route of this router, or changes it; the same route again sends nothing. */
+  announce(route: LocalRoute): void {
+    this.announceBatch([route]);
+  }
+
+  /** Announces routes together, so that those with equal attributes share messages. */
+  announceBatch(routes: readonly LocalRoute[]): void {
+    const { clock, local, locRib } = this.environment;
+    for (const route of routes) {
+      const path = this.localRoutes.announce(route, isServiceRoute(local, asPrefix(route.prefix)), clock.now());
+      if (path) locRib.put(path);
+    }
+    this.scheduleDecision();
+  }
+
+  /** Withdraws a route of this router; one that was not announced is no error. */
+  withdraw(prefix: Prefix | string): void {
+    const path = this.localRoutes.withdraw(asPrefix(prefix));
+    if (!path) return;
+    this.environment.locRib.remove(path.prefix, localSource, 0);
+    this.scheduleDecision();
+  }
+
+  /** Best-path changes outside service prefixes, in batches. Returns a function that ends the subscription. */
+  onUnicastRoutes(listener: (changes: readonly UnicastChange[]) => void): () => void {
+    return this.feed.onUnicast(listener);
+  }
+
+  /** Every accepted path inside service prefixes that appears, changes or goes, in batches. */
+  onServiceRoutes(listener: (changes: readonly ServiceRouteChange[]) => void): () => void {
+    return this.feed.onService(listener);
+  }
+
+  /** State changes, notifications and faults as they happen. */
+  onEvent(listener: (event: BgpEvent) => void): () => void {
+    this.eventListeners.add(listener);
+    return () => void this.eventListeners.delete(listener);
+  }
+
+  /** The unicast RIB changed: routes whose next hop resolves differently are decided again. */
+  nextHopsChanged(): void {
+    const { locRib } = this.environment;
+    const changed = this.nextHops.refresh(locRib.nextHops());
+    if (changed.size === 0) return;
+    locRib.markNextHops(changed);
+    this.scheduleDecision();
+  }
+
+  /** Resets a session, or with `soft` asks for and sends all routes again. False when there is no such neighbour. */
+  clearNeighbor(address: string, soft = false): boolean {
+    const peer = this.peers.get(canonicalIp(address) ?? address);
+    if (!peer) return false;
+    if (!soft) {
+      peer.reset(CeaseSubcode.administrativeReset);
+    } else {
+      peer.exchange.requestRefresh();
+      peer.exchange.refreshPeer();
+    }
+    return true;
+  }
+
+  summary(): SummaryView {
+    return summaryView(this.environment, [...this.peers.values()]);
+  }
+
+  neighbors(): NeighborView[] {
+    return [...this.peers.values()].map((peer) => neighborView(this.environment, peer));
+  }
+
+  /** All paths of the Loc-RIB and the rejected ones, or those of one prefix. Throws TypeError for text that is no prefix. */
+  routes(prefix?: Prefix | string): RouteView[] {
+    return routeViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : asPrefix(prefix));
+  }
+
+  private addPeer(config: BgpNeighborConfig): void {
+    const peer = new Peer(config, this.environment, { pathsChanged: (changes) => this.pathsChanged(changes) });
+    this.peers.set(config.address, peer);
+    peer.start();
+  }
+
+  /** Listens where the configuration says, by default on the local address of every neighbour. */
+  private listen(): void {
+    const { addresses, port } = this.config.listen;
+    const wanted = new Set(addresses.length > 0 ? addresses : this.config.neighbors.map((neighbor) => neighbor.localAddress));
+    const keys = new Set([...wanted].map((address) => `${address} ${port}`));
+    for (const [key, listener] of this.listeners) {
+      if (keys.has(key)) continue;
+      listener.cancel();
+      this.listeners.delete(key);
+    }
+    for (const address of wanted) this.listenOn(address, port);
+  }
+
+  private listenOn(address: string, port: number): void {
+    const key = `${address} ${port}`;
+    if (this.listeners.has(key)) return;
+    const { clock, transport } = this.environment;
+    const listener = transport.listen(
+      { address, port },
+      (stream) => this.accepted(stream),
+      (error) => {
+        this.report('', 'error', `listening on [${address}]:${port}: ${error}`);
+        // The address may not be there yet, or an earlier process still holds the port.
+        const timer = clock.setTimeout(() => {
+          if (this.listeners.get(key) !== retry) return;
+          this.listeners.delete(key);
+          this.listenOn(address, port);
+        }, listenRetryMs);
+        const retry: Cancellable = { cancel: () => timer.cancel() };
+        listener.cancel();
+        if (this.listeners.get(key) === listener) this.listeners.set(key, retry);
+        else timer.cancel();
+      },
+    );
+    this.listeners.set(key, listener);
+  }
+
+  private accepted(stream: Stream): void {
+    const peer = this.peers.get(stream.remote.address);
+    if (peer) {
+      peer.accept(stream);
+      return;
+    }
+    stream.close();
+    this.report(stream.remote.address, 'error', 'connection from an address that is no neighbour');
+  }
+
+  private pathsChanged(changes: readonly PathChange[]): void {
+    const { locRib } = this.environment;
+    for (const { previous, next } of changes) {
+      if (next && next.rejected === undefined) locRib.put(next);
+      else if (previous && previous.rejected === undefined) locRib.remove(previous.prefix, previous.source, previous.pathId);
+      this.feed.pathChanged(previous, next);
+    }
+    this.scheduleDecision();
+  }
+
+  private scheduleDecision(): void {
+    this.decisionTimer ??= this.environment.clock.setTimeout(() => this.decide(decisionSlice), 0);
+  }
+
+  /** Decides marked prefixes, tells neighbours and listeners, and goes on later when there are more than `limit`. */
+  private decide(limit: number): void {
+    this.decisionTimer = undefined;
+    const { locRib } = this.environment;
+    const peers = [...this.peers.values()];
+    for (const change of locRib.decide(limit)) {
+      const bestChanged = change.entry.best !== change.previousBest;
+      for (const peer of peers) peer.exchange.mark(change.entry, bestChanged);
+      if (bestChanged) this.feed.decided(change);
+    }
+    this.feed.flush();
+    if (locRib.pending > 0) this.scheduleDecision();
+    else for (const peer of peers) if (peer.exchange.isDumping) peer.exchange.schedulePump();
+  }
+
+  private report(peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array): void {
+    const { clock, log } = this.options;
+    const line = `bgp ${peer === '' ? '' : `${peer}: `}${text}`;
+    if (kind === 'state') log?.info(line);
+    else log?.warn(line);
+    const event: BgpEvent = { unixMs: clock.unixMs(), peer, kind, text, raw: raw && Buffer.from(raw).toString('hex') };
+    for (const listener of this.eventListeners) listener(event);
+  }
+}
+
+/** What cannot change under a session: all but policy and description. */
+function sessionParameters(neighbor: BgpNeighborConfig): Partial<BgpNeighborConfig> {
+  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, addPath } = neighbor;
+  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, addPath };
+}

@@ -1,0 +1,251 @@
+/** What operators see of the speaker: plain objects for the API and the CLI. */
+import type { Prefix } from '../../dataplane/packet/ip.js';
+import { formatAsPath, formatCommunity } from './attributes.js';
+import type { Environment } from './environment.js';
+import { timerNames, type StateName } from './fsm.js';
+import type { MessageCounts } from './counters.js';
+import { buildOpen, familyOf } from './open.js';
+import type { Path } from './path.js';
+import type { LastError, Peer } from './peer.js';
+import { isServiceRoute } from './policy.js';
+import type { AddPathFamily, AfiSafi, Capability, PathAttributes } from './wire/types.js';
+
+export interface PrefixCounts {
+  readonly received: number;
+  readonly accepted: number;
+  /** Paths the peer holds from us. */
+  readonly sent: number;
+}
+
+export interface SummaryView {
+  readonly routerId: string;
+  readonly as: number;
+  readonly prefixes: number;
+  readonly neighbors: readonly {
+    readonly address: string;
+    readonly as: number;
+    readonly state: StateName;
+    /** Since the session came up or went down, ms. */
+    readonly sinceMs: number;
+    readonly messagesReceived: number;
+    readonly messagesSent: number;
+    readonly prefixes: PrefixCounts;
+    readonly description: string;
+  }[];
+}
+
+export interface NeighborView {
+  readonly address: string;
+  readonly as: number;
+  readonly type: 'ibgp' | 'ebgp';
+  readonly description: string;
+  readonly localAddress: string;
+  readonly cpn: boolean;
+  readonly state: StateName;
+  readonly sinceMs: number;
+  readonly establishedCount: number;
+  readonly identifier: string | undefined;
+  /** Ends of the TCP connection, `[address]:port`. */
+  readonly connection: { readonly local: string; readonly remote: string; readonly openedBy: 'us' | 'peer' } | undefined;
+  readonly holdTimeMs: number;
+  readonly keepaliveMs: number;
+  /** Timers that run, with the ms until they expire. */
+  readonly timers: Readonly<Record<string, number>>;
+  readonly messages: { readonly received: Readonly<MessageCounts>; readonly sent: Readonly<MessageCounts>; readonly octetsReceived: number; readonly octetsSent: number };
+  readonly updateErrors: { readonly treatAsWithdraw: number; readonly attributeDiscard: number };
+  readonly prefixes: PrefixCounts;
+  readonly capabilities: { readonly advertised: readonly string[]; readonly received: readonly string[] };
+  /** Families whose End-of-RIB the peer has sent. */
+  readonly endOfRib: readonly string[];
+  readonly lastError: LastError | undefined;
+}
+
+export interface RouteView {
+  readonly prefix: string;
+  readonly best: boolean;
+  /** Why it is the best path, is rejected, or cannot be used; empty for an ordinary other path. */
+  readonly reason: string;
+  readonly rejected: boolean;
+  readonly service: boolean;
+  readonly stale: boolean;
+  /** Empty for routes of this router. */
+  readonly peer: string;
+  readonly source: 'local' | 'ibgp' | 'ebgp';
+  readonly pathId: number;
+  readonly nextHop: string;
+  readonly linkLocal: string | undefined;
+  readonly origin: 'igp' | 'egp' | 'incomplete';
+  readonly asPath: string;
+  readonly med: number | undefined;
+  readonly localPref: number | undefined;
+  readonly communities: readonly string[];
+  readonly extendedCommunities: readonly string[];
+  readonly largeCommunities: readonly string[];
+  readonly originatorId: string | undefined;
+  readonly clusterList: readonly string[];
+  /** The CPN attribute's value, hexadecimal. */
+  readonly cpn: string | undefined;
+  readonly prefixSid: string | undefined;
+  readonly unknown: readonly { readonly type: number; readonly flags: number; readonly value: string }[];
+  readonly ageMs: number;
+  /** Peers that hold the route from us, with the path identifier it has there. */
+  readonly announcedTo: readonly { readonly peer: string; readonly pathId: number }[];
+}
+
+const prefixCounts = (peer: Peer): PrefixCounts => ({
+  received: peer.exchange.adjRibIn.received,
+  accepted: peer.exchange.adjRibIn.accepted,
+  sent: peer.exchange.adjRibOut?.size ?? 0,
+});
+
+const total = (counts: MessageCounts): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+export function summaryView(environment: Environment, peers: readonly Peer[]): SummaryView {
+  const { clock, local, locRib } = environment;
+  return {
+    routerId: local.identifier,
+    as: local.as,
+    prefixes: locRib.size,
+    neighbors: peers.map((peer) => ({
+      address: peer.address,
+      as: peer.config.as,
+      state: peer.state,
+      sinceMs: clock.now() - peer.changedAt,
+      messagesReceived: total(peer.counters.received),
+      messagesSent: total(peer.counters.sent),
+      prefixes: prefixCounts(peer),
+      description: peer.config.description,
+    })),
+  };
+}
+
+export function neighborView(environment: Environment, peer: Peer): NeighborView {
+  const { config, connection, counters } = peer;
+  const { stream, negotiated, peerOpen, state } = connection;
+  const end = ({ address, port }: { address: string; port: number }): string => `[${address}]:${port}`;
+  return {
+    address: peer.address,
+    as: config.as,
+    type: config.as === environment.local.as ? 'ibgp' : 'ebgp',
+    description: config.description,
+    localAddress: config.localAddress,
+    cpn: config.cpn,
+    state: peer.state,
+    sinceMs: environment.clock.now() - peer.changedAt,
+    establishedCount: peer.establishedCount,
+    identifier: negotiated?.identifier,
+    connection: stream && { local: end(stream.local), remote: end(stream.remote), openedBy: connection.accepted ? 'peer' : 'us' },
+    holdTimeMs: state.holdMs,
+    keepaliveMs: state.keepaliveMs,
+    timers: Object.fromEntries(timerNames.flatMap((name) => (connection.timeLeft(name) === undefined ? [] : [[name, connection.timeLeft(name)!]]))),
+    messages: { received: { ...counters.received }, sent: { ...counters.sent }, octetsReceived: counters.octetsReceived, octetsSent: counters.octetsSent },
+    updateErrors: { treatAsWithdraw: counters.treatAsWithdraw, attributeDiscard: counters.attributeDiscard },
+    prefixes: prefixCounts(peer),
+    capabilities: {
+      advertised: buildOpen(peer.openOptions).capabilities.map(capabilityText),
+      received: (peerOpen?.capabilities ?? []).map(capabilityText),
+    },
+    endOfRib: [...peer.exchange.endOfRibReceived].map((family) => `ipv${family}-unicast`),
+    lastError: peer.lastError,
+  };
+}
+
+function familyText(family: AfiSafi): string {
+  const version = familyOf(family);
+  return version ? `ipv${version}-unicast` : `afi ${family.afi} safi ${family.safi}`;
+}
+
+function capabilityText(capability: Capability): string {
+  switch (capability.kind) {
+    case 'multiprotocol':
+      return `multiprotocol ${familyText(capability.family)}`;
+    case 'routeRefresh':
+      return 'route refresh';
+    case 'extendedNextHop':
+      return `extended next hop ${capability.entries.map((entry) => `${familyText(entry)} via afi ${entry.nextHopAfi}`).join(', ')}`;
+    case 'extendedMessage':
+      return 'extended messages';
+    case 'gracefulRestart': {
+      const families = capability.families.map((entry) => `${familyText(entry)}${entry.forwardingPreserved ? ' preserved' : ''}`);
+      return `graceful restart ${capability.timeSeconds} s${capability.restarting ? ' restarting' : ''} ${families.join(', ')}`.trimEnd();
+    }
+    case 'fourOctetAs':
+      return `4-octet AS ${capability.as}`;
+    case 'addPath':
+      return `ADD-PATH ${capability.families.map((entry) => `${familyText(entry)} ${addPathText(entry)}`).join(', ')}`;
+    case 'enhancedRouteRefresh':
+      return 'enhanced route refresh';
+    case 'unknown':
+      return `code ${capability.code}`;
+  }
+}
+
+const addPathText = ({ receive, send }: AddPathFamily): string => (receive && send ? 'both' : receive ? 'receive' : 'send');
+
+/** Every path of every prefix, or of one: best first, rejected ones last. */
+export function routeViews(environment: Environment, peers: readonly Peer[], prefix: Prefix | undefined): RouteView[] {
+  const { locRib } = environment;
+  const entries = prefix ? [locRib.get(prefix)].filter((entry) => entry !== undefined) : [...locRib.entries()];
+  const views: RouteView[] = [];
+  for (const entry of entries) {
+    const others = entry.paths.filter((path) => path !== entry.best);
+    for (const path of entry.best ? [entry.best, ...others] : others) views.push(routeView(environment, peers, path, path === entry.best, path === entry.best || !entry.best ? entry.reason : ''));
+  }
+  const wanted = prefix?.toString();
+  for (const peer of peers) {
+    for (const path of peer.exchange.adjRibIn.paths()) {
+      if (path.rejected === undefined || (wanted !== undefined && path.prefix.toString() !== wanted)) continue;
+      views.push(routeView(environment, peers, path, false, path.rejected));
+    }
+  }
+  return views;
+}
+
+const originNames = ['igp', 'egp', 'incomplete'] as const;
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+function routeView(environment: Environment, peers: readonly Peer[], path: Path, best: boolean, reason: string): RouteView {
+  const { attributes } = path;
+  return {
+    prefix: path.prefix.toString(),
+    best,
+    reason,
+    rejected: path.rejected !== undefined,
+    service: isServiceRoute(environment.local, path.prefix),
+    stale: path.stale,
+    peer: path.source.address,
+    source: path.source.kind,
+    pathId: path.pathId,
+    nextHop: path.nextHop.address,
+    linkLocal: path.nextHop.linkLocal,
+    origin: originNames[attributes.origin],
+    asPath: formatAsPath(attributes.asPath),
+    med: attributes.med,
+    localPref: attributes.localPref,
+    communities: attributes.communities.map(formatCommunity),
+    ...opaque(attributes),
+    originatorId: attributes.originatorId,
+    clusterList: attributes.clusterList,
+    cpn: attributes.cpn && hex(attributes.cpn.value),
+    prefixSid: attributes.prefixSid && (attributes.prefixSid.sid?.sid ?? hex(attributes.prefixSid.value)),
+    ageMs: environment.clock.now() - path.receivedAt,
+    announcedTo: announcedTo(peers, path, best),
+  };
+}
+
+function opaque(attributes: PathAttributes): Pick<RouteView, 'extendedCommunities' | 'largeCommunities' | 'unknown'> {
+  return {
+    extendedCommunities: attributes.extendedCommunities.map((community) => `0x${community.toString(16).padStart(16, '0')}`),
+    largeCommunities: attributes.largeCommunities.map(({ global, local1, local2 }) => `${global}:${local1}:${local2}`),
+    unknown: attributes.unknown.map(({ type, flags, value }) => ({ type, flags, value: hex(value) })),
+  };
+}
+
+function announcedTo(peers: readonly Peer[], path: Path, best: boolean): { peer: string; pathId: number }[] {
+  if (path.rejected !== undefined) return [];
+  return peers.flatMap((peer) => {
+    const sent = peer.exchange.adjRibOut?.announcedFor(path.prefix) ?? [];
+    const own = sent.find(({ pathId }) => (pathId === 0 ? best : pathId === path.localId));
+    return own ? [{ peer: peer.address, pathId: own.pathId }] : [];
+  });
+}
