@@ -102,6 +102,16 @@ export class AdjRibOut {
     return { withdrawn, announced: [...groups.values()].flat() };
   }
 
+  /** Paths that could not be sent after all. */
+  forget(nlri: readonly Nlri[]): void {
+    for (const { prefix, pathId } of nlri) {
+      const paths = this.sent.get(prefix.toString());
+      if (!paths?.delete(pathId)) continue;
+      this.count--;
+      if (paths.size === 0) this.sent.delete(prefix.toString());
+    }
+  }
+
   private takeEntry(key: string, entry: RibEntry, withdrawn: Nlri[], groups: Map<PathAttributes, AnnouncementGroup[]>): void {
     const before = this.sent.get(key);
     const after = this.wanted(entry);

@@ -6,7 +6,8 @@
  */
 import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Path } from './path.js';
-import { AsSegmentType, type AsPathSegment, type PathAttributes } from './wire/types.js';
+import { asPathLength } from './wire/attributes/segments.js';
+import { AsSegmentType, type PathAttributes } from './wire/types.js';
 
 /** Resolves a next hop in the unicast RIB; undefined when there is no route to it (RFC 4271 section 9.1.2.1). */
 export type NextHopResolver = (address: string) => { readonly cost: number } | undefined;
@@ -18,16 +19,6 @@ export interface Decision {
   readonly best: Path;
   /** The step that decided, for operators. */
   readonly reason: string;
-}
-
-/** RFC 4271 section 9.1.2.2 a: a set counts as one; RFC 5065 section 5.3: confederation segments do not count. */
-export function asPathLength(asPath: readonly AsPathSegment[]): number {
-  let length = 0;
-  for (const segment of asPath) {
-    if (segment.type === AsSegmentType.sequence) length += segment.as.length;
-    else if (segment.type === AsSegmentType.set) length += 1;
-  }
-  return length;
 }
 
 /** The AS the route was received from, undefined for routes of this AS (RFC 4271 section 9.1.2.2 c). */

@@ -30,5 +30,5 @@ export interface Environment {
   readonly restarting: boolean;
   readonly resolve: NextHopResolver;
   readonly locRib: LocRib;
-  report(peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array): void;
+  readonly report: (peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array) => void;
 }

@@ -51,7 +51,9 @@ class MemoryStream implements Stream {
     if (!this.open) return;
     this.open = false;
     this.handlers = undefined;
-    this.network.later(() => this.other?.ended(undefined));
+    this.network.later(() => {
+      if (!this.network.isSilent(this.local.address, this.remote.address)) this.other?.ended(undefined);
+    });
   }
 
   /** The other side has gone. */

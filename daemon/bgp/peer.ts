@@ -197,7 +197,10 @@ export class Peer {
       notification: (direction, notification) => this.notified(direction, notification),
       fault: (fault, raw) => this.reportFault(fault, raw),
       failed: (reason) => {
-        this.lastError = { unixMs: clock.unixMs(), direction: 'local', text: reason, code: undefined, subcode: undefined };
+        // A failed attempt does not hide why the session ended.
+        if (this.lastError === undefined || this.lastError.direction === 'local') {
+          this.lastError = { unixMs: clock.unixMs(), direction: 'local', text: reason, code: undefined, subcode: undefined };
+        }
         report(this.address, 'error', reason);
       },
       drained: () => this.exchange.pump(),
@@ -211,7 +214,7 @@ export class Peer {
 
   private notified(direction: 'sent' | 'received', notification: Notification): void {
     const { code, subcode } = notification;
-    const text = describeNotification(notification);
+    const text = `${describeNotification(notification)} (${code}/${subcode})`;
     this.lastError = { unixMs: this.environment.clock.unixMs(), direction, text, code, subcode };
     this.environment.report(this.address, 'notification', `${direction} ${text}`, notification.data);
   }

@@ -6,7 +6,7 @@
 import type { Timer } from '../clock.js';
 import type { Family } from '../../dataplane/packet/ip.js';
 import { AdjRibIn, type PathChange } from './adj-rib-in.js';
-import { AdjRibOut } from './adj-rib-out.js';
+import { AdjRibOut, type AnnouncementGroup } from './adj-rib-out.js';
 import { identifierNumber } from './best-path.js';
 import type { Connection } from './connection.js';
 import type { Environment } from './environment.js';
@@ -115,7 +115,9 @@ export class RouteExchange {
     if (!negotiated) return;
     const now = this.environment.clock.now();
     const changes: PathChange[] = [];
-    const add = (change: PathChange | undefined): void => void (change && changes.push(change));
+    const add = (change: PathChange | undefined): void => {
+      if (change) changes.push(change);
+    };
     for (const nlri of message.withdrawn) if (negotiated.families.includes(nlri.prefix.family)) add(this.adjRibIn.withdraw(nlri));
     for (const { family, nextHop, nlri } of message.announced) {
       const version = familyOf(family);
@@ -183,13 +185,29 @@ export class RouteExchange {
     const { session } = this;
     if (!session || (session.connection.stream?.buffered ?? Infinity) > outputHigh) return;
     const { withdrawn, announced } = session.out.take(outputSlice);
-    const send = (messages: Iterable<Uint8Array>): void => {
-      for (const bytes of messages) session.connection.send('update', bytes);
-    };
-    send(packWithdrawals(withdrawn, session.encode));
-    for (const { attributes, nextHop, nlri } of announced) send(packAnnouncements({ attributes, nextHop, nlri }, session.encode));
+    for (const family of session.negotiated.families) {
+      const nlri = withdrawn.filter(({ prefix }) => prefix.family === family);
+      this.sendAll(session, packWithdrawals(afiSafi(family), nlri, session.encode));
+    }
+    for (const group of announced) this.sendGroup(session, group);
     if (session.out.pending > 0) this.schedulePump();
     else if (this.environment.locRib.pending === 0) this.finishDumps(session);
+  }
+
+  private sendAll(session: Session, updates: readonly Uint8Array[]): void {
+    for (const bytes of updates) session.connection.send('update', bytes);
+  }
+
+  private sendGroup(session: Session, { attributes, nextHop, nlri, family }: AnnouncementGroup): void {
+    const updates = packAnnouncements({ family: afiSafi(family), nextHop, nlri }, attributes, session.encode);
+    if (updates) {
+      this.sendAll(session, updates);
+      return;
+    }
+    // RFC 8654 section 4: routes that fit no message of this peer are withdrawn from it.
+    session.out.forget(nlri);
+    this.sendAll(session, packWithdrawals(afiSafi(family), nlri, session.encode));
+    this.environment.report(this.address, 'error', `${nlri.length} routes not announced, ${nlri[0]!.prefix.toString()} among them: their attributes are too long for the peer`);
   }
 
   private finishDumps(session: Session): void {
@@ -200,7 +218,7 @@ export class RouteExchange {
   }
 
   private sendRefresh(session: Session, family: Family, subtype: number): void {
-    session.connection.send('routeRefresh', encodeRouteRefresh({ family: afiSafi(family), subtype }));
+    session.connection.send('routeRefresh', encodeRouteRefresh(afiSafi(family), subtype));
   }
 
   /** Soon, together with other changes of the same turn. */
