@@ -60,7 +60,7 @@ export interface BgpNeighborConfig {
   readonly address: string;
   readonly port: number;
   readonly as: number;
-  /** Local address of the session; the loopback by default. */
+  /** Local address of the session; by default ours on the link of a neighbor in another AS that is reached in one hop, else the loopback. */
   readonly localAddress: string;
   readonly description: string;
   readonly passive: boolean;
@@ -103,9 +103,12 @@ export interface RequirementDefaults {
   readonly storage: { readonly ability: 'block' | 'file' | 'object'; readonly minOctets: bigint } | undefined;
   readonly network: { readonly minBandwidth: bigint; readonly maxPdvUs: number; readonly maxLossPpm: number } | undefined;
   readonly algorithm: number | undefined;
+  /** Weights 0..255 of what to minimise; latency alone when absent. */
+  readonly objective: { readonly latency: number; readonly energy: number; readonly utilisation: number; readonly price: number } | undefined;
 }
 
 export interface ServiceConfig {
+  /** Service address, or `default` for all services without an entry of their own. */
   readonly id: string;
   readonly requirements: RequirementDefaults;
   /** Transit SIDs to put before the instance SID, by exit router ID: policies with segment lists of up to three SIDs. */
@@ -117,12 +120,12 @@ export interface InstanceConfig {
   readonly id: number; // instanceId, 1..2^32-1
   /** Computing node: where End.DX6 delivers to. */
   readonly node: { readonly address: string; readonly interface: string };
-  /** Function part of the SID; chosen from the instance id when absent. */
+  /** Inside the locator; when the file has none, the function is made from the instance id. */
   readonly sid: string;
   readonly computing: readonly { readonly class: 'logical' | 'parallel' | 'neural'; readonly chip: 'mixed' | 'cpu' | 'gpu' | 'dpu' | 'npu' | 'tpu' | 'fpga'; readonly total: bigint; readonly residual: bigint }[];
   /** Requests per second one after another; 0 unknown. */
   readonly serviceRate: number;
-  /** Mean and p99 time a request takes without queueing, us. */
+  /** Mean and p99 time a request takes without queueing, us; 0 unknown. */
   readonly serviceDelay: { readonly meanUs: number; readonly p99Us: number };
   readonly queueCapacity: number;
   readonly healthCheck: HealthCheckConfig | undefined;

@@ -1,0 +1,211 @@
+/** What the fields of a configuration must hold together (WIRE.md section 5, RFC 8986 section 3.1). */
+import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
+import { describeValue, type ConfigPath } from './errors.js';
+import type { Config } from './types.js';
+
+export interface Finding {
+  readonly path: ConfigPath;
+  readonly expected: string;
+  readonly found: string;
+}
+
+export interface CheckResult {
+  readonly errors: readonly Finding[];
+  readonly warnings: readonly { readonly path: ConfigPath; readonly text: string }[];
+}
+
+export function checkConfig(config: Config): CheckResult {
+  const check = new Check(config);
+  check.router();
+  check.servicePrefixes();
+  check.interfaces();
+  check.staticRoutes();
+  check.bgp();
+  check.services();
+  check.instances();
+  return check;
+}
+
+const isLinkLocal = (address: string): boolean => {
+  const bytes = parseIp(address)!;
+  return bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+};
+const isIpv4 = (text: string): boolean => !text.includes(':');
+
+class Check implements CheckResult {
+  readonly errors: Finding[] = [];
+  readonly warnings: { path: ConfigPath; text: string }[] = [];
+  private readonly prefixes: readonly Prefix[];
+
+  constructor(private readonly config: Config) {
+    this.prefixes = config.cpn.servicePrefixes.map((text) => Prefix.from(text));
+  }
+
+  private refuse(path: ConfigPath, expected: string, found: unknown): void {
+    this.errors.push({ path, expected, found: typeof found === 'string' ? found : describeValue(found) });
+  }
+
+  private warn(path: ConfigPath, text: string): void {
+    this.warnings.push({ path, text });
+  }
+
+  private serviceOf(address: string): Prefix | undefined {
+    const bytes = parseIp(address)!;
+    return this.prefixes.find((prefix) => prefix.contains(bytes));
+  }
+
+  /** Refuses an address that must not lie in a service prefix: such a packet would be punted instead of delivered. */
+  private outsideServices(path: ConfigPath, address: string, what: string): void {
+    const prefix = this.serviceOf(address);
+    if (prefix) this.refuse(path, `${what} outside the service prefixes`, `${address}, which is inside ${prefix.toString()}`);
+  }
+
+  /** Refuses a second item with the same identity. */
+  private unique<T>(items: readonly T[], identity: (item: T) => string, path: (index: number) => ConfigPath, what: string): void {
+    const seen = new Set<string>();
+    items.forEach((item, index) => {
+      const key = identity(item);
+      if (seen.has(key)) this.refuse(path(index), `${what} that no other entry has`, `a second ${key}`);
+      seen.add(key);
+    });
+  }
+
+  router(): void {
+    const { locator, sidStructure, sidBlocks, loopback, domainSources } = this.config.router;
+    const { block, node, function: functionBits, argument } = sidStructure;
+    const prefix = Prefix.from(locator);
+    if (block + node !== prefix.length) this.refuse(['router', 'sidStructure'], `block + node to be the locator length ${prefix.length}`, String(block + node));
+    if (block + node + functionBits + argument > 128) {
+      this.refuse(['router', 'sidStructure'], 'at most 128 bits altogether', String(block + node + functionBits + argument));
+    }
+    if (!sidBlocks.some((text) => Prefix.from(text).contains(prefix))) this.refuse(['router', 'locator'], `a locator inside sidBlocks (${sidBlocks.join(', ')})`, locator);
+    if (prefix.contains(parseIp(loopback)!)) this.refuse(['router', 'loopback'], 'an address outside the locator', `${loopback}, which is inside ${locator}`);
+    if (!domainSources.some((text) => Prefix.from(text).contains(parseIp(loopback)!))) {
+      this.warn(['router', 'domainSources'], `the own loopback ${loopback} is not among the domain sources: routers with the same list will drop our packets`);
+    }
+  }
+
+  servicePrefixes(): void {
+    const { router, interfaces } = this.config;
+    this.prefixes.forEach((prefix, index) => {
+      const path = ['cpn', 'servicePrefixes', index];
+      const against = (other: string, what: string): void => {
+        if (prefix.overlaps(Prefix.from(other))) this.refuse(path, `a prefix apart from ${what}`, `${prefix.toString()}, which overlaps ${other}`);
+      };
+      against(`${router.loopback}/128`, 'the loopback');
+      against(router.locator, 'the locator');
+      for (const block of router.sidBlocks) if (block !== router.locator) against(block, 'the SID blocks');
+      for (const source of router.domainSources) against(source, 'the domain sources (loopbacks of the domain)');
+      for (const [name, { addresses }] of Object.entries(interfaces)) for (const address of addresses) against(Prefix.from(address).toString(), `the addresses of ${name}`);
+      this.prefixes.slice(0, index).forEach((other) => against(other.toString(), 'the other service prefixes'));
+    });
+  }
+
+  interfaces(): void {
+    for (const [name, { endX, role }] of Object.entries(this.config.interfaces)) {
+      if (endX === undefined) continue;
+      const path = ['interfaces', name, 'endX'];
+      this.outsideServices(path, endX, 'a next hop');
+      if (role !== 'core') this.refuse(path, 'an adjacency of an interface with role core', `an interface with role ${role}`);
+    }
+  }
+
+  staticRoutes(): void {
+    const routes = this.config.static;
+    this.unique(routes, (route) => `${route.prefix} distance ${route.distance}`, (index) => ['static', index, 'prefix'], 'a prefix and distance');
+    routes.forEach((route, index) => {
+      const path = ['static', index];
+      const prefix = Prefix.from(route.prefix);
+      const service = this.prefixes.find((candidate) => candidate.contains(prefix));
+      if (service) this.refuse([...path, 'prefix'], 'a prefix outside the service prefixes', `${route.prefix}, which is inside ${service.toString()}`);
+      if (route.unreachable === route.nextHops.length > 0) {
+        this.refuse(path, 'either next hops (via, interface or nextHops) or unreachable: true', route.unreachable ? 'both' : 'neither');
+      }
+      for (const { via, interface: name } of route.nextHops) {
+        if (via === undefined) {
+          if (name === undefined) this.refuse([...path, 'nextHops'], 'a next hop with via or interface', 'neither');
+          continue;
+        }
+        const at = [...path, 'via'];
+        this.outsideServices(at, via, 'a next hop');
+        if (isIpv4(via) !== isIpv4(route.prefix)) this.refuse(at, `a next hop of the family of ${route.prefix}`, via);
+        if (isLinkLocal(via) && name === undefined) this.refuse(at, 'an interface beside a link-local next hop', via);
+      }
+    });
+  }
+
+  bgp(): void {
+    const { bgp, router } = this.config;
+    if (!bgp) return;
+    bgp.networks.forEach((network, index) => {
+      const service = this.prefixes.find((prefix) => prefix.contains(Prefix.from(network)));
+      if (service) this.refuse(['bgp', 'networks', index], 'a prefix outside the service prefixes (services are announced by cpn.instances)', `${network}, which is inside ${service.toString()}`);
+    });
+    this.unique(bgp.neighbors, ({ address }) => address, (index) => ['bgp', 'neighbors', index, 'address'], 'an address');
+    bgp.neighbors.forEach((neighbor, index) => {
+      const path = ['bgp', 'neighbors', index];
+      const internal = neighbor.as === bgp.as;
+      this.outsideServices([...path, 'address'], neighbor.address, 'an address');
+      this.outsideServices([...path, 'localAddress'], neighbor.localAddress, 'an address');
+      if (neighbor.address === router.loopback) this.refuse([...path, 'address'], 'the address of another router', 'the own loopback');
+      if (isLinkLocal(neighbor.address)) this.refuse([...path, 'address'], 'a global address', neighbor.address);
+      if (isIpv4(neighbor.address) !== isIpv4(neighbor.localAddress)) {
+        this.refuse([...path, 'localAddress'], `a local address of the family of ${neighbor.address}`, neighbor.localAddress);
+      }
+      if (internal && neighbor.cpnAccept.length > 0) this.warn([...path, 'cpnAccept'], 'has no effect towards the own AS: service routes of iBGP peers are all accepted');
+      if (!internal && neighbor.cpn && neighbor.cpnAccept.length === 0) this.warn([...path, 'cpn'], 'without cpnAccept no service route of this neighbor is accepted');
+      if (!neighbor.cpn && neighbor.cpnAccept.length > 0) this.warn([...path, 'cpnAccept'], 'has no effect without cpn: true');
+      if (neighbor.import === 'none' && neighbor.export === 'none') {
+        this.warn(path, 'neither imports nor exports unicast routes: RFC 8212 wants import and export set towards another AS');
+      }
+      neighbor.cpnAccept.forEach((text, position) => {
+        if (!this.prefixes.some((prefix) => prefix.overlaps(Prefix.from(text)))) this.warn([...path, 'cpnAccept', position], `${text} meets none of cpn.servicePrefixes`);
+      });
+    });
+  }
+
+  services(): void {
+    const { services } = this.config.cpn;
+    const blocks = this.config.router.sidBlocks.map((text) => Prefix.from(text));
+    this.unique(services, ({ id }) => id, (index) => ['cpn', 'services', index, 'id'], 'a service');
+    services.forEach(({ id, via }, index) => {
+      const path = ['cpn', 'services', index];
+      if (id !== 'default' && !this.serviceOf(id)) this.refuse([...path, 'id'], 'an address inside cpn.servicePrefixes', id);
+      for (const [exit, sids] of Object.entries(via)) {
+        sids.forEach((sid, position) => {
+          if (!blocks.some((block) => block.contains(parseIp(sid)!))) this.refuse([...path, 'via', exit, position], `a SID inside router.sidBlocks (${blocks.join(', ')})`, sid);
+        });
+      }
+    });
+  }
+
+  instances(): void {
+    const { router, interfaces, cpn } = this.config;
+    const locator = Prefix.from(router.locator);
+    this.unique(cpn.instances, ({ service, id }) => `instance ${id} of ${service}`, (index) => ['cpn', 'instances', index, 'id'], 'a service and id');
+    this.unique(cpn.instances, ({ sid }) => `SID ${sid}`, (index) => ['cpn', 'instances', index, 'sid'], 'a SID');
+    cpn.instances.forEach((instance, index) => {
+      const path = ['cpn', 'instances', index];
+      if (!this.serviceOf(instance.service)) this.refuse([...path, 'service'], 'an address inside cpn.servicePrefixes', instance.service);
+      if (!locator.contains(parseIp(instance.sid)!)) this.refuse([...path, 'sid'], `a SID inside the own locator ${router.locator}`, instance.sid);
+      else if (instance.sid === locator.address) this.refuse([...path, 'sid'], 'a SID with a function other than 0, which is the End SID of the router', instance.sid);
+      this.outsideServices([...path, 'node', 'address'], instance.node.address, 'a node address');
+      const node = interfaces[instance.node.interface];
+      if (node?.role !== 'node') {
+        this.refuse([...path, 'node', 'interface'], 'an interface with role node', `${instance.node.interface} with role ${node?.role ?? 'core'}`);
+      } else if (node.addresses.length > 0 && !node.addresses.some((text) => Prefix.from(text).contains(parseIp(instance.node.address)!))) {
+        this.warn([...path, 'node', 'address'], `${instance.node.address} is on no link of ${instance.node.interface}`);
+      }
+      this.unique(instance.computing, (item) => `${item.class} ${item.chip}`, (position) => [...path, 'computing', position], 'a class and chip');
+      instance.computing.forEach(({ residual, total }, position) => {
+        if (residual > total) this.refuse([...path, 'computing', position, 'residual'], `at most the total ${total}`, String(residual));
+      });
+      const { meanUs, p99Us } = instance.serviceDelay;
+      if (p99Us > 0 && p99Us < meanUs) this.refuse([...path, 'serviceDelay', 'p99'], 'at least the mean', `${p99Us} us against a mean of ${meanUs} us`);
+      const health = instance.healthCheck;
+      if (!health) return;
+      this.outsideServices([...path, 'healthCheck', 'address'], health.address, 'an address of the instance');
+      if (health.kind === 'tcp' && health.port === 0) this.refuse([...path, 'healthCheck', 'port'], 'a port for a tcp check', undefined);
+    });
+  }
+}

@@ -1,0 +1,95 @@
+/** What changed between two effective configurations, which part of the router it touches, and whether it can be taken over at run time. */
+import { fieldName, type ConfigPath } from './errors.js';
+import type { Config } from './types.js';
+
+export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'dataplane' | 'api' | 'log';
+
+/** `now`: nothing visible but the change. `session`: the BGP session of that neighbor ends and starts anew. `restart`: only a restart of cpnd takes it over. */
+export type ConfigEffect = 'now' | 'session' | 'restart';
+
+export interface ConfigDifference {
+  /** Lists are addressed by what identifies their items: `bgp.neighbors["fc00::1"].as`. */
+  readonly field: string;
+  /** JSON text of the values; undefined where there is none. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+  readonly part: ConfigPart;
+  readonly effect: ConfigEffect;
+}
+
+/** Item lists whose items have an identity; other lists are compared as one value. */
+const IDENTITIES: Readonly<Record<string, (item: Readonly<Record<string, unknown>>) => string>> = {
+  static: ({ prefix, distance }) => `${String(prefix)} distance ${String(distance)}`,
+  'bgp.neighbors': ({ address }) => String(address),
+  'cpn.services': ({ id }) => String(id),
+  'cpn.instances': ({ service, id }) => `${String(service)} ${String(id)}`,
+};
+
+/** First match counts. `*` stands for one step. */
+const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: ConfigEffect])[] = [
+  ['router.name', 'router', 'now'],
+  ['router.sidBlocks', 'dataplane', 'now'],
+  ['router.domainSources', 'dataplane', 'now'],
+  ['router', 'router', 'restart'],
+  ['interfaces', 'interfaces', 'now'],
+  ['static', 'static', 'now'],
+  ['bgp.networks', 'bgp', 'now'],
+  ['bgp.neighbors.*.description', 'bgp', 'now'],
+  ['bgp.neighbors.*.connectRetryMs', 'bgp', 'now'],
+  ['bgp.neighbors', 'bgp', 'session'],
+  ['bgp', 'bgp', 'restart'],
+  ['cpn.attributeType', 'cpn', 'restart'],
+  ['cpn.servicePrefixes', 'cpn', 'restart'],
+  ['cpn.services', 'steering', 'now'],
+  ['cpn.instances', 'instances', 'now'],
+  ['cpn.stamp.port', 'stamp', 'restart'],
+  ['cpn.stamp', 'stamp', 'now'],
+  ['cpn.announce', 'instances', 'now'],
+  ['cpn.restartTimeMs', 'steering', 'now'],
+  ['cpn', 'dataplane', 'now'],
+  ['dataplane.kind', 'dataplane', 'restart'],
+  ['dataplane.maxFlows', 'dataplane', 'restart'],
+  ['dataplane.maxNewFlows', 'dataplane', 'restart'],
+  ['dataplane', 'dataplane', 'now'],
+  ['api', 'api', 'restart'],
+  ['log', 'log', 'now'],
+];
+
+export function diffConfig(before: Config, after: Config): ConfigDifference[] {
+  const differences: ConfigDifference[] = [];
+  compare([], '', before, after, differences);
+  return differences;
+}
+
+type Value = Readonly<Record<string, unknown>>;
+
+/** `kind` is the path without array positions, as IDENTITIES names it. */
+function compare(path: ConfigPath, kind: string, before: unknown, after: unknown, out: ConfigDifference[]): void {
+  const identity = IDENTITIES[kind];
+  const left = identity && Array.isArray(before) ? keyed(before as Value[], identity) : before;
+  const right = identity && Array.isArray(after) ? keyed(after as Value[], identity) : after;
+  if (isMapping(left) && isMapping(right)) {
+    for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
+      compare([...path, key], kind === '' ? key : `${kind}.${key}`, left[key], right[key], out);
+    }
+    return;
+  }
+  const [old, now] = [json(before), json(after)];
+  if (old === now) return;
+  const rule = ruleOf(path);
+  out.push({ field: fieldName(path), before: old, after: now, part: rule[1], effect: rule[2] });
+}
+
+const isMapping = (value: unknown): value is Value => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const keyed = (items: readonly Value[], identity: (item: Value) => string): Value => Object.fromEntries(items.map((item) => [identity(item), item]));
+
+function json(value: unknown): string | undefined {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
+}
+
+function ruleOf(path: ConfigPath): (typeof RULES)[number] {
+  const rule = RULES.find(([pattern]) => pattern.split('.').every((step, i) => i < path.length && (step === '*' || step === path[i])));
+  if (!rule) throw new TypeError(`no rule for ${fieldName(path)}`);
+  return rule;
+}

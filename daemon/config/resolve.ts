@@ -1,0 +1,158 @@
+/** From the fields of a file to the effective configuration: defaults that depend on other fields. */
+import { Prefix, formatIp, parseIp } from '../../dataplane/packet/ip.js';
+import type { FileConfig, FileNeighbor } from './schema.js';
+import type { BgpConfig, BgpNeighborConfig, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
+
+type SidStructure = RouterConfig['sidStructure'];
+
+export function resolveConfig(file: FileConfig): Config {
+  const router = resolveRouter(file.router);
+  return {
+    router,
+    interfaces: Object.fromEntries(
+      Object.entries(file.interfaces).map(([name, { role, addresses, endX }]) => [name, { role, addresses, endX }]),
+    ),
+    static: file.static.map(resolveStatic),
+    bgp: file.bgp && resolveBgp(file.bgp, file),
+    cpn: {
+      servicePrefixes: file.cpn.servicePrefixes,
+      attributeType: file.cpn.attributeType,
+      requirementOption: file.cpn.requirementOption,
+      services: file.cpn.services.map(({ id, requirements, via }) => ({ id, requirements: resolveRequirements(requirements), via })),
+      instances: file.cpn.instances.map((instance) => resolveInstance(instance, router)),
+      stamp: {
+        enabled: file.cpn.stamp.enabled,
+        port: file.cpn.stamp.port,
+        intervalMs: file.cpn.stamp.interval,
+        lost: file.cpn.stamp.lost,
+      },
+      announce: { minIntervalMs: file.cpn.announce.minInterval, threshold: file.cpn.announce.threshold },
+      restartTimeMs: file.cpn.restartTime,
+    },
+    dataplane: {
+      kind: file.dataplane.kind,
+      reduced: file.dataplane.reduced,
+      flowIdleMs: file.dataplane.flowIdle,
+      maxFlows: file.dataplane.maxFlows,
+      maxNewFlows: file.dataplane.maxNewFlows,
+      puntLimits: file.dataplane.puntLimits,
+    },
+    api: file.api,
+    log: file.log,
+  };
+}
+
+function resolveRouter(router: FileConfig['router']): RouterConfig {
+  const locator = Prefix.from(router.locator);
+  // Block 32 and function 16 as in uSID deployments (WIRE.md section 5) when the file does not say.
+  const block = Math.min(32, locator.length - 1);
+  const structure: SidStructure = router.sidStructure ?? { block, node: locator.length - block, function: Math.min(16, 128 - locator.length), argument: 0 };
+  return {
+    name: router.name ?? router.id,
+    id: router.id,
+    loopback: router.loopback,
+    locator: router.locator,
+    sidStructure: structure,
+    sidBlocks: router.sidBlocks ?? [Prefix.of(locator.bytes, structure.block).toString()],
+    domainSources: router.domainSources,
+  };
+}
+
+function resolveStatic(route: FileConfig['static'][number]): StaticRouteConfig {
+  const single = route.via !== undefined || route.interface !== undefined ? [{ via: route.via, interface: route.interface, weight: 1 }] : [];
+  const several = (route.nextHops ?? []).map(({ via, interface: name, weight }) => ({ via, interface: name, weight }));
+  return { prefix: route.prefix, nextHops: [...single, ...several], unreachable: route.unreachable, distance: route.distance };
+}
+
+function resolveBgp(bgp: NonNullable<FileConfig['bgp']>, file: FileConfig): BgpConfig {
+  return {
+    as: bgp.as,
+    listen: bgp.listen,
+    networks: bgp.networks ?? [`${file.router.loopback}/128`, file.router.locator],
+    neighbors: bgp.neighbors.map((neighbor) => resolveNeighbor(neighbor, bgp.as, file)),
+  };
+}
+
+function resolveNeighbor(neighbor: FileNeighbor, ownAs: number, file: FileConfig): BgpNeighborConfig {
+  const internal = neighbor.as === ownAs;
+  const ttl = neighbor.ttl ?? (internal ? 255 : 1);
+  const filter = internal ? 'any' : 'none'; // RFC 8212
+  const addPath = neighbor.addPath ?? (neighbor.cpn ? 'both' : 'none');
+  const onLink = ttl === 1 ? ownAddressTowards(neighbor.address, file) : undefined;
+  return {
+    address: neighbor.address,
+    port: neighbor.port,
+    as: neighbor.as,
+    localAddress: neighbor.localAddress ?? onLink ?? file.router.loopback,
+    description: neighbor.description,
+    passive: neighbor.passive,
+    holdTimeMs: neighbor.holdTime,
+    connectRetryMs: neighbor.connectRetry,
+    ttl,
+    cpn: neighbor.cpn,
+    cpnAccept: neighbor.cpnAccept,
+    addPath: { receive: addPath === 'both' || addPath === 'receive', send: addPath === 'both' || addPath === 'send' },
+    nextHopSelf: neighbor.nextHopSelf,
+    import: neighbor.import ?? filter,
+    export: neighbor.export ?? filter,
+  };
+}
+
+/** Our address on the link that `address` is on. */
+function ownAddressTowards(address: string, file: FileConfig): string | undefined {
+  const bytes = parseIp(address)!;
+  for (const { addresses } of Object.values(file.interfaces)) {
+    const own = addresses.find((candidate) => Prefix.from(candidate).contains(bytes));
+    if (own !== undefined) return own.slice(0, own.indexOf('/'));
+  }
+  return undefined;
+}
+
+function resolveRequirements(requirements: FileConfig['cpn']['services'][number]['requirements']): RequirementDefaults {
+  const { maxLatency, computing, stickiness, storage, network, algorithm, objective } = requirements;
+  return {
+    maxLatencyUs: maxLatency,
+    computing,
+    stickiness: stickiness && { mode: stickiness.mode, seconds: Math.ceil(stickiness.duration / 1000) },
+    storage,
+    network: network && { minBandwidth: network.minBandwidth, maxPdvUs: network.maxPdv ?? 0xffffffff, maxLossPpm: network.maxLoss ?? 1_000_000 },
+    algorithm,
+    objective,
+  };
+}
+
+function resolveInstance(instance: FileConfig['cpn']['instances'][number], router: RouterConfig): InstanceConfig {
+  const check = instance.healthCheck;
+  return {
+    service: instance.service,
+    id: instance.id,
+    node: instance.node,
+    sid: instance.sid ?? defaultSid(router, instance.id),
+    computing: instance.computing.map((computing) => ({ ...computing, residual: computing.residual ?? computing.total })),
+    serviceRate: instance.serviceRate,
+    serviceDelay: { meanUs: instance.serviceDelay?.mean ?? 0, p99Us: instance.serviceDelay?.p99 ?? 0 },
+    queueCapacity: instance.queueCapacity,
+    healthCheck: check && {
+      kind: check.kind,
+      address: check.address ?? instance.node.address,
+      port: check.port ?? 0,
+      intervalMs: check.interval,
+      timeoutMs: check.timeout,
+      fall: check.fall,
+      rise: check.rise,
+    },
+  };
+}
+
+/** The upper eighth of the function space holds instances, so that End (0) and End.X (small numbers) never meet them. */
+function defaultSid(router: RouterConfig, id: number): string {
+  const { block, node, function: bits } = router.sidStructure;
+  const low = BigInt(id) & ((1n << BigInt(Math.max(0, bits - 3))) - 1n);
+  const value = bits >= 3 ? (7n << BigInt(bits - 3)) | low : BigInt(id) & ((1n << BigInt(bits)) - 1n);
+  const shift = 128 - block - node - bits;
+  const bytes = Uint8Array.from(Prefix.from(router.locator).bytes);
+  if (shift < 0) return formatIp(bytes);
+  let rest = value << BigInt(shift);
+  for (let i = 15; rest > 0n && i >= 0; i--, rest >>= 8n) bytes[i]! |= Number(rest & 0xffn);
+  return formatIp(bytes);
+}
