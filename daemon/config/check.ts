@@ -1,6 +1,8 @@
 /** What the fields of a configuration must hold together (WIRE.md section 5, RFC 8986 section 3.1). */
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
+import { localSids } from '../sids.js';
 import { describeValue, type ConfigPath } from './errors.js';
+import { MIN_FUNCTION_BITS } from './resolve.js';
 import type { Config } from './types.js';
 
 export interface Finding {
@@ -78,6 +80,7 @@ class Check implements CheckResult {
     if (block + node + functionBits + argument > 128) {
       this.refuse(['router', 'sidStructure'], 'at most 128 bits altogether', String(block + node + functionBits + argument));
     }
+    if (functionBits < MIN_FUNCTION_BITS) this.refuse(['router', 'locator'], `room for a function of ${MIN_FUNCTION_BITS} bits at least`, locator);
     if (!sidBlocks.some((text) => Prefix.from(text).contains(prefix))) this.refuse(['router', 'locator'], `a locator inside sidBlocks (${sidBlocks.join(', ')})`, locator);
     if (prefix.contains(parseIp(loopback)!)) this.refuse(['router', 'loopback'], 'an address outside the locator', `${loopback}, which is inside ${locator}`);
     if (!domainSources.some((text) => Prefix.from(text).contains(parseIp(loopback)!))) {
@@ -182,13 +185,15 @@ class Check implements CheckResult {
   instances(): void {
     const { router, interfaces, cpn } = this.config;
     const locator = Prefix.from(router.locator);
+    const ownSids = new Set(router.sidStructure.function < MIN_FUNCTION_BITS ? [] : localSids({ ...this.config, cpn: { ...cpn, instances: [] } }).map(({ sid }) => sid));
     this.unique(cpn.instances, ({ service, id }) => `instance ${id} of ${service}`, (index) => ['cpn', 'instances', index, 'id'], 'a service and id');
     this.unique(cpn.instances, ({ sid }) => `SID ${sid}`, (index) => ['cpn', 'instances', index, 'sid'], 'a SID');
     cpn.instances.forEach((instance, index) => {
       const path = ['cpn', 'instances', index];
       if (!this.serviceOf(instance.service)) this.refuse([...path, 'service'], 'an address inside cpn.servicePrefixes', instance.service);
       if (!locator.contains(parseIp(instance.sid)!)) this.refuse([...path, 'sid'], `a SID inside the own locator ${router.locator}`, instance.sid);
-      else if (instance.sid === locator.address) this.refuse([...path, 'sid'], 'a SID with a function other than 0, which is the End SID of the router', instance.sid);
+      else if (instance.sid === locator.address) this.refuse([...path, 'sid'], 'a SID with a function other than 0', instance.sid);
+      else if (ownSids.has(instance.sid)) this.refuse([...path, 'sid'], 'a SID other than the End and End.X SIDs of the router', instance.sid);
       this.outsideServices([...path, 'node', 'address'], instance.node.address, 'a node address');
       const node = interfaces[instance.node.interface];
       if (node?.role !== 'node') {

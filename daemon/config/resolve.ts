@@ -1,7 +1,11 @@
 /** From the fields of a file to the effective configuration: defaults that depend on other fields. */
-import { Prefix, formatIp, parseIp } from '../../dataplane/packet/ip.js';
+import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
+import { makeSid } from '../sids.js';
 import type { FileConfig, FileNeighbor } from './schema.js';
 import type { BgpConfig, BgpNeighborConfig, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
+
+/** Room for End, End.X and the SIDs of instances (daemon/sids.ts). */
+export const MIN_FUNCTION_BITS = 12;
 
 type SidStructure = RouterConfig['sidStructure'];
 
@@ -144,15 +148,10 @@ function resolveInstance(instance: FileConfig['cpn']['instances'][number], route
   };
 }
 
-/** The upper eighth of the function space holds instances, so that End (0) and End.X (small numbers) never meet them. */
+/** The upper eighth of the function space holds instances, so that End and End.X (small numbers) never meet them. */
 function defaultSid(router: RouterConfig, id: number): string {
-  const { block, node, function: bits } = router.sidStructure;
-  const low = BigInt(id) & ((1n << BigInt(Math.max(0, bits - 3))) - 1n);
-  const value = bits >= 3 ? (7n << BigInt(bits - 3)) | low : BigInt(id) & ((1n << BigInt(bits)) - 1n);
-  const shift = 128 - block - node - bits;
-  const bytes = Uint8Array.from(Prefix.from(router.locator).bytes);
-  if (shift < 0) return formatIp(bytes);
-  let rest = value << BigInt(shift);
-  for (let i = 15; rest > 0n && i >= 0; i--, rest >>= 8n) bytes[i]! |= Number(rest & 0xffn);
-  return formatIp(bytes);
+  const bits = router.sidStructure.function;
+  if (bits < MIN_FUNCTION_BITS) return Prefix.from(router.locator).address; // refused by check.ts
+  const low = id % 2 ** (bits - 3);
+  return makeSid(Prefix.from(router.locator), bits, 7 * 2 ** (bits - 3) + low);
 }

@@ -109,7 +109,7 @@ const router = mapping({
   id: dottedQuad,
   loopback: globalIpv6,
   locator: ipv6Prefix,
-  sidStructure: mapping({ block: integer(1, 127), node: integer(1, 127), function: integer(1, 64), argument: integer(0, 64).default(0) }).optional(),
+  sidStructure: mapping({ block: integer(1, 127), node: integer(1, 127), function: integer(12, 31), argument: integer(0, 64).default(0) }).optional(),
   sidBlocks: list(ipv6Prefix, 'IPv6 prefixes').optional(),
   domainSources: list(ipv6Prefix, 'IPv6 prefixes').min(1, { error: 'at least one prefix' }),
 });

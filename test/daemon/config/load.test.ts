@@ -80,7 +80,9 @@ ${fields}`;
 const BAD_INSTANCES: readonly Bad[] = [
   ['an instance whose service is in no service prefix', withInstance('      service: 2001:db8:6e::1\n'), 12, 'cpn.instances[0].service', /inside cpn\.servicePrefixes/, /2001:db8:6e::1/],
   ['a SID of another locator', withInstance('      service: 2001:db8:5e::1\n      sid: "fcbb:bb00:2:e001::"\n'), 13, 'cpn.instances[0].sid', /inside the own locator fcbb:bb00:1::\/48/, /fcbb:bb00:2:e001::/],
-  ['the End SID as instance SID', withInstance('      service: 2001:db8:5e::1\n      sid: "fcbb:bb00:1::"\n'), 13, 'cpn.instances[0].sid', /End SID/, /fcbb:bb00:1::/],
+  ['the End SID as instance SID', withInstance('      service: 2001:db8:5e::1\n      sid: "fcbb:bb00:1:1::"\n'), 13, 'cpn.instances[0].sid', /other than the End and End\.X/, /fcbb:bb00:1:1::/],
+  ['the locator as instance SID', withInstance('      service: 2001:db8:5e::1\n      sid: "fcbb:bb00:1::"\n'), 13, 'cpn.instances[0].sid', /function other than 0/, /fcbb:bb00:1::/],
+  ['a locator without room for functions', withInstance('      service: 2001:db8:5e::1\n').replace('bb00:1::/48', 'bb00:1::/120'), 4, 'router.locator', /function of 12 bits/, /\/120/],
   ['a node behind a core interface', withInstance('      service: 2001:db8:5e::1\n', 'core'), 11, 'cpn.instances[0].node.interface', /role node/, /eth2 with role core/],
   ['the same instance twice', withInstance('      service: 2001:db8:5e::1\n    - {id: 1, service: "2001:db8:5e::1", sid: "fcbb:bb00:1:e009::", node: {address: "2001:db8:b:1::3", interface: eth2}}\n'), 13, 'cpn.instances[1].id', /no other entry/, /instance 1 of 2001:db8:5e::1/],
   ['the same SID twice', withInstance('      service: 2001:db8:5e::1\n    - {id: 2, service: "2001:db8:5e::1", sid: "fcbb:bb00:1:e001::", node: {address: "2001:db8:b:1::3", interface: eth2}}\n'), 13, 'cpn.instances[1].sid', /no other entry/, /SID fcbb:bb00:1:e001::/],
@@ -105,7 +107,7 @@ describe('configuration', () => {
     assert.deepEqual(config.static, [{ prefix: 'fc00:0:1::1/128', nextHops: [{ via: '2001:db8:0:1::1', interface: undefined, weight: 1 }], unreachable: false, distance: 1 }]);
     assert.equal(config.cpn.services[0]?.requirements.maxLatencyUs, 50_000);
     assert.deepEqual(config.cpn.services[0].requirements.computing, { class: 'parallel', minOps: 10n ** 12n });
-    assert.deepEqual(config.cpn.services[0].via, { 'fc00:0:12::1': ['fcbb:bb00:2::'] });
+    assert.deepEqual(config.cpn.services[0].via, { 'fc00:0:12::1': ['fcbb:bb00:2:1::'] });
     assert.deepEqual(config.cpn.instances[0]?.computing, [{ class: 'parallel', chip: 'gpu', total: 10n ** 13n, residual: 8n * 10n ** 12n }]);
     assert.deepEqual(config.cpn.instances[0].serviceDelay, { meanUs: 5000, p99Us: 9000 });
     assert.equal(config.cpn.instances[0].healthCheck?.address, '2001:db8:b:1::2');
