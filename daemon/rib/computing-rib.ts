@@ -1,0 +1,342 @@
+/**
+ * The computing RIB: what all protocols say of services, and the candidates that follow (proto/WIRE.md section 1).
+ *
+ * An advertisement is one announcement of one (service, exit), held by (source, peer, path id, service). Of the advertisements of one
+ * (service, exit) held now, the one with the highest sequence counts and brings all Instances; at a tie fresh before stale, local and
+ * BGP before OSPF, then the lowest peer. What is withdrawn or expired counts no more, so that the next best one takes over.
+ */
+import FlatQueue from 'flatqueue';
+import type { Clock, Timer } from '../clock.js';
+import type { Instance } from '../computing/types.js';
+import type { Logger } from '../log.js';
+import { parseIp } from '../../dataplane/packet/ip.js';
+import type { Advertisement, Candidate, CandidateSource } from './candidate.js';
+
+export interface ComputingRibOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Loopback of this router. What others say of it makes no candidate: the local source knows better. */
+  readonly ownExit: string;
+  /** Changes within this time are told in one call; ms. */
+  readonly batchMs?: number;
+}
+
+/** One advertisement with its state, for display. */
+export interface HeldAdvertisement {
+  readonly advertisement: Advertisement;
+  /** ms of the injected clock. */
+  readonly receivedAt: number;
+  readonly stale: boolean;
+  /** Whether its Instances are candidates now. */
+  readonly counts: boolean;
+}
+
+interface Held {
+  readonly advertisement: Advertisement;
+  readonly receivedAt: number;
+  stale: boolean;
+  /** Replaced, withdrawn or expired. */
+  gone: boolean;
+}
+
+interface ServiceEntry {
+  readonly service: string;
+  held: Held[];
+  candidates: readonly Candidate[] | undefined;
+}
+
+const SOURCE_ORDER: Readonly<Record<CandidateSource, number>> = { local: 0, bgp: 1, ospf: 2, controller: 3 };
+const NO_CANDIDATES: readonly Candidate[] = Object.freeze([]);
+const EMPTY: readonly never[] = Object.freeze([]);
+
+export class ComputingRib {
+  private readonly entries = new Map<string, ServiceEntry>();
+  private readonly byPeer = new Map<string, Set<Held>>();
+  /** One copy of each address text, whatever the number of advertisements that carry it. */
+  private readonly texts = new Map<string, { readonly text: string; readonly order: Uint8Array | undefined }>();
+  private readonly listeners: ((services: ReadonlySet<string>) => void)[] = [];
+  private readonly ownSequenceListeners: ((sequence: bigint) => void)[] = [];
+  private changed = new Set<string>();
+  private batch: Timer | undefined;
+  private readonly expiries = new FlatQueue<Held>();
+  private expiryTimer: Timer | undefined;
+  private expiryAt = Infinity;
+  private held = 0;
+
+  constructor(private readonly options: ComputingRibOptions) {}
+
+  /** Number of services with at least one advertisement. */
+  get size(): number {
+    return this.entries.size;
+  }
+
+  /** Number of advertisements held, those that do not count included. */
+  get advertisementCount(): number {
+    return this.held;
+  }
+
+  /** Calls `listener` with the services that changed, at most once a batch. */
+  onChange(listener: (services: ReadonlySet<string>) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Calls `listener` when somebody else holds a sequence of this router: its own counter has to jump above it. */
+  onOwnSequence(listener: (sequence: bigint) => void): void {
+    this.ownSequenceListeners.push(listener);
+  }
+
+  /** Adds an advertisement, or replaces the one with the same source, peer, path id and service. */
+  advertise(advertisement: Advertisement): void {
+    const { source, service } = advertisement;
+    if (source !== 'local' && advertisement.exit === this.options.ownExit) {
+      for (const listener of this.ownSequenceListeners) listener(advertisement.sequence);
+    }
+    const held: Held = { advertisement: this.compact(advertisement), receivedAt: this.options.clock.now(), stale: advertisement.stale, gone: false };
+    let entry = this.entries.get(service);
+    if (!entry) {
+      entry = { service: held.advertisement.service, held: [], candidates: undefined };
+      this.entries.set(entry.service, entry);
+    }
+    const index = entry.held.findIndex((other) => sameKey(other.advertisement, held.advertisement));
+    if (index >= 0) this.forget(entry.held[index]!);
+    if (index >= 0) entry.held[index] = held;
+    else entry.held.push(held);
+    this.held++;
+    this.peerSet(source, held.advertisement.peer).add(held);
+    if (advertisement.validityMs > 0) this.expireAt(held.receivedAt + advertisement.validityMs, held);
+    this.touch(entry);
+  }
+
+  /** Removes one advertisement; false when it was not held. */
+  withdraw(source: CandidateSource, peer: string, pathId: number, service: string): boolean {
+    const entry = this.entries.get(service);
+    const held = entry?.held.find(({ advertisement: other }) => other.source === source && other.peer === peer && other.pathId === pathId);
+    if (!held) return false;
+    this.drop(held);
+    return true;
+  }
+
+  /** Removes everything from a peer (its session is lost for good). Returns how many. */
+  withdrawPeer(source: CandidateSource, peer: string): number {
+    const set = this.byPeer.get(`${source} ${peer}`);
+    const all = set ? [...set] : [];
+    for (const held of all) this.drop(held);
+    return all.length;
+  }
+
+  /** Graceful restart (RFC 4724): keeps everything from a peer, marked, until it is advertised again or swept. Returns how many. */
+  markStale(source: CandidateSource, peer: string): number {
+    const set = this.byPeer.get(`${source} ${peer}`);
+    if (!set) return 0;
+    for (const held of set) {
+      held.stale = true;
+      this.touch(this.entries.get(held.advertisement.service)!);
+    }
+    return set.size;
+  }
+
+  /** Removes what is still stale of a peer (End-of-RIB came, or the restart time is over). Returns how many. */
+  sweepStale(source: CandidateSource, peer: string): number {
+    const set = this.byPeer.get(`${source} ${peer}`);
+    const stale = set ? [...set].filter((held) => held.stale) : [];
+    for (const held of stale) this.drop(held);
+    return stale.length;
+  }
+
+  /** Candidates of a service, by exit and instance id. */
+  candidates(service: string): readonly Candidate[] {
+    const entry = this.entries.get(service);
+    if (!entry) return NO_CANDIDATES;
+    return (entry.candidates ??= this.makeCandidates(entry));
+  }
+
+  services(): IterableIterator<string> {
+    return this.entries.keys();
+  }
+
+  /** Exits other than this router that candidates are behind: where to send probes to. */
+  foreignExits(): Set<string> {
+    const exits = new Set<string>();
+    for (const { held } of this.entries.values()) {
+      for (const { advertisement } of held) if (advertisement.exit !== this.options.ownExit) exits.add(advertisement.exit);
+    }
+    return exits;
+  }
+
+  /** Everything held of a service. */
+  advertisements(service: string): HeldAdvertisement[] {
+    const entry = this.entries.get(service);
+    if (!entry) return [];
+    const counting = new Set(winners(entry, this.options.ownExit, this.comparePeers).flat());
+    return entry.held.map((held) => ({ advertisement: held.advertisement, receivedAt: held.receivedAt, stale: held.stale, counts: counting.has(held) }));
+  }
+
+  /** Tells the listeners what changed now instead of at the end of the batch. */
+  flush(): void {
+    this.batch?.cancel();
+    this.batch = undefined;
+    if (this.changed.size === 0) return;
+    const services = this.changed;
+    this.changed = new Set();
+    for (const listener of this.listeners) listener(services);
+  }
+
+  /** Stops its timers. */
+  close(): void {
+    this.batch?.cancel();
+    this.expiryTimer?.cancel();
+  }
+
+  private readonly comparePeers = (a: string, b: string): number => {
+    const left = this.texts.get(a)?.order;
+    const right = this.texts.get(b)?.order;
+    return left && right ? Buffer.compare(left, right) : a < b ? -1 : a > b ? 1 : 0;
+  };
+
+  private makeCandidates(entry: ServiceEntry): readonly Candidate[] {
+    const candidates: Candidate[] = [];
+    for (const group of winners(entry, this.options.ownExit, this.comparePeers)) {
+      const seen = new Set<number>();
+      for (const { advertisement, receivedAt, stale } of group) {
+        for (const instance of advertisement.instances) {
+          if (seen.has(instance.id)) continue;
+          seen.add(instance.id);
+          const { service, exit, source, peer, sequence, originatedAt, validityMs } = advertisement;
+          candidates.push({ service, exit, instance, source, peer, sequence, originatedAt, receivedAt, validityMs, stale });
+        }
+      }
+    }
+    return candidates.sort((a, b) => (a.exit === b.exit ? a.instance.id - b.instance.id : a.exit < b.exit ? -1 : 1));
+  }
+
+  private intern(text: string): string {
+    let known = this.texts.get(text);
+    if (!known) {
+      if (this.texts.size > 2 * this.held + 1024) this.forgetTexts();
+      known = { text, order: parseIp(text) };
+      this.texts.set(text, known);
+    }
+    return known.text;
+  }
+
+  /** Exits and peers come and go: only those in use stay. */
+  private forgetTexts(): void {
+    const used = new Set([...this.entries.values()].flatMap(({ held }) => held.flatMap(({ advertisement: { exit, peer } }) => [exit, peer])));
+    for (const text of this.texts.keys()) if (!used.has(text)) this.texts.delete(text);
+  }
+
+  /** A copy that shares what is equal in most advertisements, without Instances that no packet could be sent to. */
+  private compact(advertisement: Advertisement): Advertisement {
+    const usable = advertisement.instances.filter(({ sid }) => sid !== undefined);
+    if (usable.length < advertisement.instances.length) {
+      const { service, exit, source, peer } = advertisement;
+      this.options.log.warn('instances without an SRv6 SID make no candidate', { service, exit, source, peer, count: advertisement.instances.length - usable.length });
+    }
+    return {
+      ...advertisement,
+      service: this.entries.get(advertisement.service)?.service ?? advertisement.service,
+      exit: this.intern(advertisement.exit),
+      peer: this.intern(advertisement.peer),
+      instances: usable.map(compactInstance),
+    };
+  }
+
+  private peerSet(source: CandidateSource, peer: string): Set<Held> {
+    const key = `${source} ${peer}`;
+    let set = this.byPeer.get(key);
+    if (!set) {
+      set = new Set();
+      this.byPeer.set(key, set);
+    }
+    return set;
+  }
+
+  private drop(held: Held): void {
+    const entry = this.entries.get(held.advertisement.service)!;
+    this.forget(held);
+    entry.held = entry.held.filter((other) => other !== held);
+    if (entry.held.length === 0) this.entries.delete(entry.service);
+    this.touch(entry);
+  }
+
+  private forget(held: Held): void {
+    const { source, peer } = held.advertisement;
+    held.gone = true;
+    this.held--;
+    const set = this.byPeer.get(`${source} ${peer}`);
+    set?.delete(held);
+    if (set?.size === 0) this.byPeer.delete(`${source} ${peer}`);
+  }
+
+  private touch(entry: ServiceEntry): void {
+    entry.candidates = undefined;
+    this.changed.add(entry.service);
+    this.batch ??= this.options.clock.setTimeout(() => this.flush(), this.options.batchMs ?? 0);
+  }
+
+  private expireAt(time: number, held: Held): void {
+    this.expiries.push(held, time);
+    if (time >= this.expiryAt) return;
+    this.expiryTimer?.cancel();
+    this.expiryAt = time;
+    this.expiryTimer = this.options.clock.setTimeout(() => this.expire(), time - this.options.clock.now());
+  }
+
+  private expire(): void {
+    const now = this.options.clock.now();
+    while (this.expiries.length > 0 && this.expiries.peekValue()! <= now) {
+      const held = this.expiries.pop()!;
+      if (!held.gone) this.drop(held);
+    }
+    this.expiryAt = Infinity;
+    this.expiryTimer = undefined;
+    // Those replaced long ago go with the next expiry: nothing has to look for them.
+    const next = this.expiries.peekValue();
+    if (next === undefined) return;
+    this.expiryAt = next;
+    this.expiryTimer = this.options.clock.setTimeout(() => this.expire(), Math.max(1, next - now));
+  }
+}
+
+function sameKey(a: Advertisement, b: Advertisement): boolean {
+  return a.pathId === b.pathId && a.source === b.source && a.peer === b.peer;
+}
+
+/** What counts of each exit: one advertisement, or the several of one OSPFv3 router that share its highest sequence (WIRE.md section 3). */
+function winners(entry: ServiceEntry, ownExit: string, comparePeers: (a: string, b: string) => number): Held[][] {
+  const best = new Map<string, Held>();
+  for (const held of entry.held) {
+    const { exit, source } = held.advertisement;
+    if (exit === ownExit && source !== 'local') continue;
+    const other = best.get(exit);
+    if (!other || precedes(held, other, comparePeers)) best.set(exit, held);
+  }
+  return [...best.values()].map((winner) => {
+    const { exit, source, peer, sequence } = winner.advertisement;
+    if (source !== 'ospf') return [winner];
+    return entry.held
+      .filter(({ advertisement: other }) => other.exit === exit && other.source === source && other.peer === peer && other.sequence === sequence)
+      .sort((a, b) => a.advertisement.pathId - b.advertisement.pathId);
+  });
+}
+
+function precedes(a: Held, b: Held, comparePeers: (a: string, b: string) => number): boolean {
+  const [left, right] = [a.advertisement, b.advertisement];
+  if (left.sequence !== right.sequence) return left.sequence > right.sequence;
+  if (a.stale !== b.stale) return b.stale;
+  if (left.source !== right.source) return SOURCE_ORDER[left.source] < SOURCE_ORDER[right.source];
+  const peers = comparePeers(left.peer, right.peer);
+  return peers === 0 ? left.pathId < right.pathId : peers < 0;
+}
+
+const shared = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? EMPTY : items);
+
+function compactInstance(instance: Instance): Instance {
+  return {
+    ...instance,
+    computing: shared(instance.computing),
+    storage: shared(instance.storage),
+    algorithms: shared(instance.algorithms),
+    cats: shared(instance.cats),
+  };
+}
