@@ -1,0 +1,385 @@
+/**
+ * What the northbound API needs from the router: plain methods with plain values. `router.ts` implements it over the real parts;
+ * tests implement it over constants. The field names are those of `proto/cpn/v1` and of `cpnctl --json` ("CLI surface" of
+ * ARCHITECTURE.md), so that a value passes from here to the JSON unchanged: `undefined` prints as null, a bigint as a string.
+ *
+ * A method that cannot answer throws `FacadeError`; anything else that is thrown is reported as an internal error.
+ * Lists that may be long are iterables: the server pulls them in batches and lets the event loop run in between.
+ */
+import type { Computing, Load, ServiceDelay } from '../computing/types.js';
+import type { PathState } from '../rib/candidate.js';
+import type { RequirementDefaults } from '../config/types.js';
+import type { InterfaceRole } from '../../dataplane/dataplane.js';
+import type { RouterEvent } from '../events.js';
+
+export type FacadeErrorCode =
+  | 'notFound' // no such neighbor, service, instance
+  | 'invalid' // the request makes no sense (two instances of that id, value out of range)
+  | 'notConfigured' // the part is not configured or not supported by this version
+  | 'unavailable'; // not now: starting, stopping
+
+export class FacadeError extends Error {
+  constructor(
+    readonly code: FacadeErrorCode,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'FacadeError';
+  }
+}
+
+export interface RouterStatus {
+  readonly name: string;
+  readonly id: string;
+  readonly version: string;
+  readonly loopback: string;
+  readonly locator: string;
+  readonly as: number | undefined;
+  readonly uptimeMs: number;
+  readonly configFile: string;
+  readonly dataplane: string; // kernel, fake
+  readonly bgpEstablished: number;
+  readonly bgpConfigured: number;
+  readonly routes: number;
+  readonly services: number;
+  readonly candidates: number;
+  readonly policies: number;
+  readonly flows: number;
+  /** What the kernel lacks and what follows (`DataplaneCapabilities.notes`). */
+  readonly notes: readonly string[];
+  /** Counters of the dataplane and the steering, by name. */
+  readonly counters: Readonly<Record<string, bigint>>;
+}
+
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+  /** How to mend it; empty when ok. */
+  readonly mend: string;
+}
+
+export interface InterfaceView {
+  readonly name: string;
+  readonly index: number;
+  readonly role: InterfaceRole;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly addresses: readonly string[];
+}
+
+export interface NextHopView {
+  readonly via: string | undefined;
+  readonly interface: string | undefined;
+  readonly weight: number;
+}
+
+export interface RouteView {
+  readonly prefix: string;
+  readonly source: string; // connected, static, bgp, local, service
+  readonly peer: string;
+  readonly distance: number;
+  readonly metric: number;
+  readonly best: boolean;
+  readonly nextHops: readonly NextHopView[];
+  readonly installed: boolean;
+  readonly error: string | undefined;
+}
+
+export interface SidView {
+  readonly sid: string;
+  readonly behaviour: string; // End, End.X, End.DX6, ...
+  readonly interface: string | undefined;
+  readonly nextHop: string | undefined;
+  readonly table: number | undefined;
+  readonly service: string | undefined;
+  readonly instance: number | undefined;
+  readonly installed: boolean;
+  readonly error: string | undefined;
+}
+
+/** One fault of a configuration file; line and column start at 1. */
+export interface ConfigProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface ConfigChange {
+  readonly field: string;
+  /** JSON text of the old and the new value; undefined when there is none. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+  /** What taking it over does: nothing visible, a session reset, a restart needed ... */
+  readonly effect: string;
+}
+
+export interface ConfigAnswer {
+  /** False when there are problems; then nothing was or would be taken over. */
+  readonly ok: boolean;
+  readonly problems: readonly ConfigProblem[];
+  readonly changes: readonly ConfigChange[];
+}
+
+export interface BgpSummary {
+  readonly as: number;
+  readonly routerId: string;
+  readonly routes: number;
+  readonly paths: number;
+  readonly neighbors: readonly BgpNeighborView[];
+}
+
+export interface BgpNeighborView {
+  readonly address: string;
+  readonly as: number;
+  readonly localAddress: string;
+  readonly description: string;
+  readonly routerId: string | undefined;
+  readonly state: string; // Idle, Connect, Active, OpenSent, OpenConfirm, Established
+  readonly stateMs: number; // time in this state
+  readonly cpn: boolean;
+  readonly passive: boolean;
+  readonly holdTimeMs: number; // negotiated when established, else configured
+  readonly capabilities: readonly string[]; // names of the capabilities in use
+  readonly addPathReceive: boolean;
+  readonly addPathSend: boolean;
+  readonly prefixesReceived: number;
+  readonly prefixesSent: number;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  readonly updatesReceived: number;
+  readonly updatesSent: number;
+  readonly flaps: number;
+  readonly lastError: string | undefined;
+}
+
+export interface BgpPathView {
+  readonly peer: string; // address, or "local"
+  readonly pathId: number;
+  readonly nextHop: string;
+  readonly origin: string; // igp, egp, incomplete
+  readonly asPath: string;
+  readonly localPref: number | undefined;
+  readonly med: number | undefined;
+  readonly communities: readonly string[];
+  readonly best: boolean;
+  readonly stale: boolean;
+  /** Why it is best, or what it lost by; why it is unusable. */
+  readonly reason: string;
+  /** The CPN attribute, when there is one. */
+  readonly cpn: { readonly exit: string; readonly sequence: bigint; readonly instances: readonly number[] } | undefined;
+}
+
+export interface BgpRouteView {
+  readonly prefix: string;
+  readonly paths: readonly BgpPathView[];
+}
+
+/** Computing as JSON shows it: names for codes. */
+export interface ComputingView {
+  readonly class: string; // logical, parallel, neural
+  readonly chip: string; // mixed, cpu, gpu, dpu, npu, tpu, fpga, or the number
+  readonly total: bigint; // operations per second
+  readonly residual: bigint;
+}
+
+export interface ServiceView {
+  readonly service: string;
+  readonly candidates: number;
+  readonly feasible: number;
+  readonly local: number;
+  readonly best: { readonly exit: string; readonly instance: number } | undefined;
+  readonly flows: number;
+  readonly requirements: string; // one line: the configured defaults
+}
+
+export interface CandidateView {
+  readonly exit: string;
+  readonly instance: number;
+  readonly sid: string;
+  readonly behaviour: string; // End.DX6 ..., opaque, or the number
+  readonly source: 'local' | 'bgp' | 'ospf' | 'controller';
+  readonly peer: string;
+  readonly computing: readonly ComputingView[];
+  readonly load: Load | undefined;
+  /** Predicted service delay at the load known now. */
+  readonly serviceDelayUs: number | undefined;
+  /** One way, half of the measured round trip. */
+  readonly pathDelayUs: number | undefined;
+  readonly cost: number;
+  readonly feasible: boolean;
+  readonly best: boolean;
+  readonly weight: number;
+  readonly ageMs: number;
+  readonly stale: boolean;
+  readonly draining: boolean;
+  readonly sequence: bigint;
+  /** Why it is not feasible; empty when it is. */
+  readonly reason: string;
+}
+
+export interface ServiceCandidates {
+  readonly service: string;
+  readonly candidates: readonly CandidateView[];
+}
+
+export interface NodeInstanceView {
+  readonly service: string;
+  readonly instance: number;
+  /** Known of local instances only. */
+  readonly address: string | undefined;
+  readonly interface: string | undefined;
+  readonly health: 'up' | 'down' | 'unchecked' | undefined;
+  readonly healthReason: string | undefined;
+  readonly draining: boolean;
+  readonly announced: boolean;
+  readonly grade: string | undefined; // super, large, medium, small
+  readonly computing: readonly ComputingView[];
+  readonly load: Load | undefined;
+  readonly serviceDelay: ServiceDelay | undefined;
+}
+
+/** The computing nodes behind one exit, with the way to it. */
+export interface ComputingNodeView {
+  readonly exit: string;
+  readonly local: boolean;
+  readonly path: PathState | undefined;
+  readonly instances: readonly NodeInstanceView[];
+}
+
+export interface PolicyView {
+  readonly id: number;
+  readonly exit: string;
+  readonly instance: number;
+  /** Travel order: first hop SID ... last. */
+  readonly segments: readonly string[];
+  readonly weight: number;
+  readonly mtu: number;
+  readonly installed: boolean;
+  readonly error: string | undefined;
+}
+
+export interface FibView {
+  readonly service: string;
+  readonly policies: readonly PolicyView[];
+}
+
+export interface FlowView {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly service: string;
+  readonly policy: number;
+  readonly exit: string;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  readonly ageMs: number;
+  readonly idleMs: number;
+}
+
+export interface FlowFilter {
+  readonly service: string | undefined;
+  readonly source: string | undefined;
+  readonly exit: string | undefined;
+  /** 0: no limit. */
+  readonly limit: number;
+}
+
+export interface ExplainRequest {
+  readonly service: string;
+  readonly from: string | undefined;
+  /** What the first packet's option would ask; what is absent comes from the service's defaults. */
+  readonly requirements: RequirementDefaults;
+  readonly workload: bigint | undefined; // operations
+  readonly dataSize: bigint | undefined; // octets
+  readonly objective: { readonly latency: number; readonly energy: number; readonly utilisation: number; readonly price: number } | undefined;
+}
+
+export interface ExplainCandidate {
+  readonly exit: string;
+  readonly instance: number;
+  readonly feasible: boolean;
+  /** Every fact that counted, for or against, in the order it was looked at. */
+  readonly reasons: readonly string[];
+  readonly pathDelayUs: number | undefined;
+  readonly serviceDelayUs: number | undefined;
+  /** Predicted end-to-end latency: round trip and processing. */
+  readonly latencyUs: number | undefined;
+  readonly score: number | undefined;
+  readonly weight: number;
+  readonly best: boolean;
+}
+
+export interface ExplainAnswer {
+  readonly service: string;
+  /** Effective requirements, one line each, with where they come from. */
+  readonly requirements: readonly string[];
+  readonly candidates: readonly ExplainCandidate[];
+  readonly chosen: { readonly exit: string; readonly instance: number; readonly policy: number | undefined; readonly segments: readonly string[] } | undefined;
+  /** One sentence: what a first packet would get, and why. */
+  readonly verdict: string;
+}
+
+export interface InstanceRef {
+  /** Absent: the id alone, which must then be unambiguous. */
+  readonly service: string | undefined;
+  readonly id: number;
+}
+
+export interface InstanceState {
+  readonly service: string;
+  readonly instance: number;
+  readonly draining: boolean;
+  readonly health: 'up' | 'down' | 'unchecked';
+  readonly sequence: bigint; // of the last announcement
+}
+
+/** A run-time update of a local instance; what is absent stays as it is. */
+export interface InstanceUpdate {
+  readonly computing: readonly Computing[] | undefined;
+  readonly load: Partial<Load> | undefined;
+  readonly serviceDelay: Partial<ServiceDelay> | undefined;
+  /** Overrides the health check until it is set to 'auto'. */
+  readonly health: 'up' | 'down' | 'auto' | undefined;
+}
+
+/** What changed: a service address (rib), a neighbor address (bgp); undefined: look at everything. */
+export type ChangeListener = (key: string | undefined) => void;
+
+export interface RouterFacade {
+  status(): RouterStatus;
+  doctor(): Promise<readonly DoctorCheck[]>;
+  interfaces(): readonly InterfaceView[];
+  routes(): Iterable<RouteView>;
+  sids(): readonly SidView[];
+  /** Compares the text of a configuration file (`file` is its name in messages) with the running one. */
+  configDiff(text: string, file: string): ConfigAnswer;
+  /** Reads the daemon's own file again and takes it over when it is good. */
+  configReload(): Promise<ConfigAnswer>;
+
+  bgpSummary(): BgpSummary;
+  bgpNeighbors(address: string | undefined): readonly BgpNeighborView[];
+  bgpRoutes(prefix: string | undefined): Iterable<BgpRouteView>;
+  /** Hard: the session ends and starts anew (Cease, Administrative Reset); soft: route refresh in and all routes out again. */
+  clearBgp(address: string, soft: boolean): void;
+
+  services(): readonly ServiceView[];
+  computingRib(service: string | undefined): Iterable<ServiceCandidates>;
+  computingNodes(): readonly ComputingNodeView[];
+  fib(service: string | undefined): Iterable<FibView>;
+  flows(filter: FlowFilter): Iterable<FlowView>;
+  explain(request: ExplainRequest): ExplainAnswer;
+  drain(instance: InstanceRef, draining: boolean): InstanceState;
+  /** Forgets pinned flows; their next packet is a first packet again. Returns how many. */
+  clearFlows(filter: FlowFilter): number;
+  updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState;
+
+  /** Calls `listener` after the computing RIB or a neighbor's state changed; returns the way to stop. */
+  onChange(topic: 'rib' | 'bgp', listener: ChangeListener): () => void;
+  /** Calls `listener` with each new event of the event log. */
+  onEvent(listener: (event: RouterEvent) => void): () => void;
+}
