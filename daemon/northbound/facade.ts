@@ -6,7 +6,7 @@
  * A method that cannot answer throws `FacadeError`; anything else that is thrown is reported as an internal error.
  * Lists that may be long are iterables: the server pulls them in batches and lets the event loop run in between.
  */
-import type { Computing, Load, ServiceDelay } from '../computing/types.js';
+import type { Load, ServiceDelay } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { RequirementDefaults } from '../config/types.js';
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
@@ -338,14 +338,16 @@ export interface InstanceState {
   readonly sequence: bigint; // of the last announcement
 }
 
-/** A run-time update of a local instance; what is absent stays as it is. */
+/** A run-time update of a local instance; what is absent (or an empty list) stays as it is. */
 export interface InstanceUpdate {
-  readonly computing: readonly Computing[] | undefined;
-  readonly load: Partial<Load> | undefined;
-  readonly serviceDelay: Partial<ServiceDelay> | undefined;
+  readonly computing: readonly ComputingView[];
+  readonly load: Updates<Load> | undefined;
+  readonly serviceDelay: Updates<ServiceDelay> | undefined;
   /** Overrides the health check until it is set to 'auto'. */
   readonly health: 'up' | 'down' | 'auto' | undefined;
 }
+
+export type Updates<T> = { readonly [K in keyof T]: T[K] | undefined };
 
 /** What changed: a service address (rib), a neighbor address (bgp); undefined: look at everything. */
 export type ChangeListener = (key: string | undefined) => void;

@@ -1,0 +1,113 @@
+/**
+ * The methods of the services in `proto/cpn/v1`, as grpc-js wants them. A test compares this table with the .proto files.
+ * Both ends give and get the plain values of `daemon/northbound/facade.ts`: 64-bit numbers are bigint, absent fields undefined.
+ */
+import type { MethodDefinition } from '@grpc/grpc-js';
+import type * as view from '../daemon/northbound/facade.js';
+import type { RouterEvent } from '../daemon/events.js';
+import { cpn } from './gen/cpn.js';
+import { toValues } from './values.js';
+
+const { v1 } = cpn;
+
+/** The part of a generated message class that the transport needs. */
+interface Codec<T> {
+  fromObject(object: Record<string, unknown>): T;
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+export type Method<Q extends object, A extends object> = MethodDefinition<Q, A>;
+
+function method<Q extends object, A extends object, M extends object, N extends object>(
+  service: string,
+  name: string,
+  request: Codec<M>,
+  answer: Codec<N>,
+  responseStream: boolean,
+): Method<Q, A> {
+  const serialize =
+    <T>(codec: Codec<T>) =>
+    (value: object): Buffer => {
+      const bytes = codec.encode(codec.fromObject(value as Record<string, unknown>)).finish();
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    };
+  return {
+    path: `/cpn.v1.${service}/${name}`,
+    requestStream: false,
+    responseStream,
+    requestSerialize: serialize(request),
+    requestDeserialize: (bytes) => toValues(request.decode(bytes)) as Q,
+    responseSerialize: serialize(answer),
+    responseDeserialize: (bytes) => toValues(answer.decode(bytes)) as A,
+  };
+}
+
+/** Requests and answers as values; the generated classes are given beside them, since types are gone at run time. */
+const unary =
+  <Q extends object, A extends object>() =>
+  <M extends object, N extends object>(service: string, name: string, request: Codec<M>, answer: Codec<N>): Method<Q, A> =>
+    method(service, name, request, answer, false);
+const stream =
+  <Q extends object, A extends object>() =>
+  <M extends object, N extends object>(service: string, name: string, request: Codec<M>, answer: Codec<N>): Method<Q, A> =>
+    method(service, name, request, answer, true);
+
+export type Empty = Readonly<Record<string, never>>;
+export interface ServiceRequest {
+  readonly service: string | undefined;
+}
+export type Change = 'snapshot' | 'synced' | 'update' | 'remove';
+export interface RibChange {
+  readonly change: Change;
+  readonly service?: view.ServiceCandidates | undefined;
+}
+export interface FlowChange {
+  readonly change: Change;
+  readonly flow?: view.FlowView | undefined;
+}
+/** An event as it travels: the values of its fields as text. */
+export interface EventView extends Omit<RouterEvent, 'fields' | 'number'> {
+  readonly number: bigint;
+  readonly fields: Readonly<Record<string, string>>;
+}
+export interface BgpChange {
+  readonly change: Change | 'event';
+  readonly neighbor?: view.BgpNeighborView | undefined;
+  readonly event?: EventView | undefined;
+}
+
+export const routerMethods = {
+  getStatus: unary<Empty, view.RouterStatus>()('RouterService', 'GetStatus', v1.Empty, v1.RouterStatus),
+  runDoctor: unary<Empty, { checks: readonly view.DoctorCheck[] }>()('RouterService', 'RunDoctor', v1.Empty, v1.DoctorReport),
+  listInterfaces: unary<Empty, { interfaces: readonly view.InterfaceView[] }>()('RouterService', 'ListInterfaces', v1.Empty, v1.InterfaceList),
+  listRoutes: stream<Empty, { routes: readonly view.RouteView[] }>()('RouterService', 'ListRoutes', v1.Empty, v1.RouteList),
+  listSids: unary<Empty, { sids: readonly view.SidView[] }>()('RouterService', 'ListSids', v1.Empty, v1.SidList),
+  diffConfig: unary<{ text: string; file: string }, view.ConfigAnswer>()('RouterService', 'DiffConfig', v1.ConfigText, v1.ConfigAnswer),
+  reloadConfig: unary<Empty, view.ConfigAnswer>()('RouterService', 'ReloadConfig', v1.Empty, v1.ConfigAnswer),
+};
+
+export const bgpMethods = {
+  getSummary: unary<Empty, view.BgpSummary>()('BgpService', 'GetSummary', v1.Empty, v1.BgpSummary),
+  listNeighbors: unary<{ address: string | undefined }, { neighbors: readonly view.BgpNeighborView[] }>()('BgpService', 'ListNeighbors', v1.NeighborRequest, v1.NeighborList),
+  listBgpRoutes: stream<{ prefix: string | undefined }, { routes: readonly view.BgpRouteView[] }>()('BgpService', 'ListBgpRoutes', v1.BgpRouteRequest, v1.BgpRouteList),
+  clearNeighbor: unary<{ address: string; soft: boolean }, Empty>()('BgpService', 'ClearNeighbor', v1.ClearNeighborRequest, v1.Empty),
+};
+
+export const computingMethods = {
+  listServices: unary<Empty, { services: readonly view.ServiceView[] }>()('ComputingService', 'ListServices', v1.Empty, v1.ServiceList),
+  listCandidates: stream<ServiceRequest, { services: readonly view.ServiceCandidates[] }>()('ComputingService', 'ListCandidates', v1.ServiceRequest, v1.CandidateList),
+  listNodes: unary<Empty, { nodes: readonly view.ComputingNodeView[] }>()('ComputingService', 'ListNodes', v1.Empty, v1.NodeList),
+  listPolicies: stream<ServiceRequest, { services: readonly view.FibView[] }>()('ComputingService', 'ListPolicies', v1.ServiceRequest, v1.FibList),
+  listFlows: stream<view.FlowFilter, { flows: readonly view.FlowView[] }>()('ComputingService', 'ListFlows', v1.FlowFilter, v1.FlowList),
+  clearFlows: unary<view.FlowFilter, { cleared: number }>()('ComputingService', 'ClearFlows', v1.FlowFilter, v1.ClearFlowsAnswer),
+  explain: unary<view.ExplainRequest, view.ExplainAnswer>()('ComputingService', 'Explain', v1.ExplainRequest, v1.ExplainAnswer),
+  drain: unary<{ instance: view.InstanceRef; draining: boolean }, view.InstanceState>()('ComputingService', 'Drain', v1.DrainRequest, v1.InstanceState),
+  updateInstance: unary<{ instance: view.InstanceRef } & view.InstanceUpdate, view.InstanceState>()('ComputingService', 'UpdateInstance', v1.UpdateInstanceRequest, v1.InstanceState),
+};
+
+export const watchMethods = {
+  watchRib: stream<ServiceRequest, RibChange>()('WatchService', 'WatchRib', v1.ServiceRequest, v1.RibChange),
+  watchFlows: stream<{ filter: view.FlowFilter | undefined; intervalMs: number }, FlowChange>()('WatchService', 'WatchFlows', v1.WatchFlowsRequest, v1.FlowChange),
+  watchBgp: stream<Empty, BgpChange>()('WatchService', 'WatchBgp', v1.Empty, v1.BgpChange),
+};
