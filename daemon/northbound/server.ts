@@ -1,0 +1,73 @@
+/** The gRPC server of the API on a unix socket; the file mode of the socket is its access control. */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { systemClock, type Clock } from '../clock.js';
+import type { RouterFacade } from './facade.js';
+import { bgpService, computingService, routerService, watchService } from './services.js';
+import { Transport, type FaultListener } from './transport.js';
+
+export interface NorthboundOptions {
+  /** unix:///path/of/socket */
+  readonly listen: string;
+  readonly clock?: Clock;
+  /** Called with errors that are the daemon's own fault. */
+  readonly onFault?: FaultListener;
+}
+
+/** Readable and writable by owner and group: operators belong to the group. */
+const SOCKET_MODE = 0o660;
+
+/** The path in a `unix:` target, or undefined. */
+export function socketPath(target: string): string | undefined {
+  const match = /^unix:(?:\/\/)?(\/.+)$/.exec(target);
+  return match?.[1];
+}
+
+export class NorthboundServer {
+  private readonly server = new Server({ 'grpc.max_concurrent_streams': 256 });
+
+  private constructor(readonly path: string) {}
+
+  /** Starts the server. Rejects when another process answers on the socket, or the socket cannot be made. */
+  static async start(facade: RouterFacade, options: NorthboundOptions): Promise<NorthboundServer> {
+    const path = socketPath(options.listen);
+    if (path === undefined) throw new Error(`api.listen: ${options.listen} is not unix:///absolute/path`);
+    mkdirSync(dirname(path), { recursive: true });
+    await removeStaleSocket(path);
+    const northbound = new NorthboundServer(path);
+    const transport = new Transport(northbound.server, options.onFault ?? (() => undefined));
+    routerService(transport, facade);
+    bgpService(transport, facade);
+    computingService(transport, facade);
+    watchService(transport, facade, options.clock ?? systemClock);
+    await new Promise<void>((resolve, reject) => {
+      northbound.server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+    });
+    chmodSync(path, SOCKET_MODE);
+    return northbound;
+  }
+
+  /** Ends all calls and removes the socket. */
+  close(): void {
+    this.server.forceShutdown();
+  }
+}
+
+/** Removes a socket that nobody answers on; rejects when somebody does or the path is something else. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket()) throw new Error(`${path} exists and is not a socket`);
+  const answered = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+  });
+  if (answered) throw new Error(`another process answers on ${path}`);
+  unlinkSync(path);
+}
