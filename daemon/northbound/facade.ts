@@ -98,29 +98,39 @@ export interface SidView {
   readonly error: string | undefined;
 }
 
-/** One fault of a configuration file; line and column start at 1. */
-export interface ConfigProblem {
+/** `ConfigWarning`, `ConfigError` and `ConfigDifference` of `daemon/config` fit these as they are. */
+export interface ConfigWarningView {
   readonly file: string;
-  readonly line: number;
-  readonly column: number;
+  readonly line: number; // from 1
+  readonly column: number; // from 1
   readonly field: string;
-  readonly message: string;
+  readonly text: string;
 }
 
-export interface ConfigChange {
+export interface ConfigProblemView {
+  readonly file: string;
+  readonly line: number; // from 1
+  readonly column: number; // from 1
+  readonly field: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+export interface ConfigChangeView {
   readonly field: string;
   /** JSON text of the old and the new value; undefined when there is none. */
   readonly before: string | undefined;
   readonly after: string | undefined;
-  /** What taking it over does: nothing visible, a session reset, a restart needed ... */
-  readonly effect: string;
+  readonly part: string;
+  readonly effect: string; // now, session, restart
 }
 
 export interface ConfigAnswer {
   /** False when there are problems; then nothing was or would be taken over. */
   readonly ok: boolean;
-  readonly problems: readonly ConfigProblem[];
-  readonly changes: readonly ConfigChange[];
+  readonly problems: readonly ConfigProblemView[];
+  readonly warnings: readonly ConfigWarningView[];
+  readonly changes: readonly ConfigChangeView[];
 }
 
 export interface BgpSummary {
@@ -296,7 +306,6 @@ export interface ExplainRequest {
   readonly requirements: RequirementDefaults;
   readonly workload: bigint | undefined; // operations
   readonly dataSize: bigint | undefined; // octets
-  readonly objective: { readonly latency: number; readonly energy: number; readonly utilisation: number; readonly price: number } | undefined;
 }
 
 export interface ExplainCandidate {

@@ -74,10 +74,9 @@ function explainRequest(request: Partial<ExplainRequest>): ExplainRequest {
   return {
     service: address(request.service ?? '', 'service'),
     from: optionalAddress(request.from, 'from'),
-    requirements: request.requirements ?? { maxLatencyUs: undefined, computing: undefined, stickiness: undefined, storage: undefined, network: undefined, algorithm: undefined },
+    requirements: request.requirements ?? { maxLatencyUs: undefined, computing: undefined, stickiness: undefined, storage: undefined, network: undefined, algorithm: undefined, objective: undefined },
     workload: request.workload,
     dataSize: request.dataSize,
-    objective: request.objective,
   };
 }
 

@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import type { InstanceRef, InstanceState } from '../../daemon/northbound/facade.js';
+import { instance } from '../arguments.js';
+import type { Session } from '../session.js';
+
+export function describeState(state: InstanceState): string {
+  return `${state.service}#${state.instance}: ${state.draining ? 'draining' : 'serving'}, health ${state.health}, announced with sequence ${state.sequence}`;
+}
+
+export function drain(root: Command, session: Session): void {
+  const commands = [
+    ['drain', true, 'take no new flows at a local instance and move the pinned ones'],
+    ['undrain', false, 'take flows at a local instance again'],
+  ] as const;
+  for (const [name, draining, description] of commands) {
+    root
+      .command(name)
+      .description(description)
+      .argument('<instance>', 'SERVICE#ID, or ID when only one local instance has it', instance)
+      .action(async (reference: InstanceRef) => {
+        const state = await session.call((methods) => methods.computingMethods.drain, { instance: reference, draining });
+        await session.answer(state, describeState);
+      });
+  }
+}
