@@ -6,7 +6,8 @@ import { CommandFailure, EXIT_NO, EXIT_UNREACHABLE } from './exit.js';
 /** An answer that takes longer than this, ms, counts as none. Watches have no limit. */
 const DEADLINE = 15_000;
 
-const UNREACHABLE: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.UNIMPLEMENTED]);
+/** A call that ends as cancelled without our asking: the daemon stopped. */
+const UNREACHABLE: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED]);
 
 export class ApiClient {
   private readonly client: Client;

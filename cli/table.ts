@@ -1,9 +1,10 @@
 /** Tables and words for people: aligned columns without borders; colours only on a terminal. */
+import { isatty } from 'node:tty';
 import CliTable from 'cli-table3';
 import picocolors from 'picocolors';
 
 // Not picocolors' own guess: it colours pipes when CI is set.
-export const colours = picocolors.createColors(process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb');
+export const colours = picocolors.createColors(isatty(1) && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb');
 
 export type Cell = string | number | bigint | undefined;
 

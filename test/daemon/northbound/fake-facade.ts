@@ -1,0 +1,320 @@
+/** A facade over constants: every field has a value of its own, so that a field lost on the way is seen. */
+import {
+  FacadeError,
+  type BgpNeighborView,
+  type ChangeListener,
+  type ConfigAnswer,
+  type ExplainRequest,
+  type FlowFilter,
+  type FlowView,
+  type InstanceRef,
+  type InstanceUpdate,
+  type RouterFacade,
+  type ServiceCandidates,
+} from '../../../daemon/northbound/facade.js';
+import type { RouterEvent } from '../../../daemon/events.js';
+
+export const SERVICE = '2001:db8:5e::1';
+export const EXIT = 'fc00:0:11::1';
+
+export const neighbor: BgpNeighborView = {
+  address: 'fc00:0:100::1',
+  as: 65000,
+  localAddress: 'fc00:0:1::1',
+  description: 'reflector',
+  routerId: '10.0.0.100',
+  state: 'Established',
+  stateMs: 61_000,
+  cpn: true,
+  passive: false,
+  holdTimeMs: 9000,
+  capabilities: ['multiprotocol ipv6-unicast', 'add-path'],
+  addPathReceive: true,
+  addPathSend: false,
+  prefixesReceived: 7,
+  prefixesSent: 2,
+  messagesReceived: 101,
+  messagesSent: 99,
+  updatesReceived: 11,
+  updatesSent: 3,
+  flaps: 1,
+  lastError: undefined,
+};
+
+export const candidates: ServiceCandidates = {
+  service: SERVICE,
+  candidates: [
+    {
+      exit: EXIT,
+      instance: 1,
+      sid: 'fcbb:bb00:11:e001::',
+      behaviour: 'End.DX6',
+      source: 'bgp',
+      peer: 'fc00:0:100::1',
+      computing: [{ class: 'parallel', chip: 'gpu', total: 18_446_744_073_709_551_615n, residual: 8_000_000_000_000n }],
+      load: { utilisation: 4250, queueLength: 3, activeFlows: 17 },
+      serviceDelayUs: 5200.5,
+      pathDelayUs: 10_010.25,
+      cost: 20,
+      feasible: true,
+      best: true,
+      weight: 0.75,
+      ageMs: 1234,
+      stale: false,
+      draining: false,
+      sequence: 1_795_000_000_001n,
+      reason: '',
+    },
+    {
+      exit: 'fc00:0:12::1',
+      instance: 2,
+      sid: 'fcbb:bb00:12:e002::',
+      behaviour: 'opaque',
+      source: 'local',
+      peer: '',
+      computing: [],
+      load: undefined,
+      serviceDelayUs: undefined,
+      pathDelayUs: undefined,
+      cost: 0,
+      feasible: false,
+      best: false,
+      weight: 0,
+      ageMs: 5,
+      stale: true,
+      draining: true,
+      sequence: 7n,
+      reason: 'draining',
+    },
+  ],
+};
+
+export const flow: FlowView = {
+  source: '2001:db8:c::2',
+  destination: SERVICE,
+  protocol: 6,
+  sourcePort: 40_000,
+  destinationPort: 8080,
+  service: SERVICE,
+  policy: 16,
+  exit: EXIT,
+  packets: 9_007_199_254_740_993n,
+  bytes: 123_456n,
+  ageMs: 2500,
+  idleMs: 12.5,
+};
+
+const changed: ConfigAnswer = {
+  ok: true,
+  problems: [],
+  warnings: [{ file: '/etc/cpn/cpnd.yaml', line: 3, column: 5, field: 'cpn.stamp', text: 'slow' }],
+  changes: [{ field: 'cpn.stamp.lost', before: '3', after: undefined, part: 'stamp', effect: 'now' }],
+};
+
+const refused: ConfigAnswer = {
+  ok: false,
+  problems: [{ file: 'bad.yaml', line: 2, column: 7, field: 'router.id', expected: 'an IPv4 address', found: '"x"' }],
+  warnings: [],
+  changes: [],
+};
+
+export class FakeFacade implements RouterFacade {
+  readonly calls: unknown[] = [];
+  rib: ServiceCandidates[] = [candidates];
+  neighbors: BgpNeighborView[] = [neighbor];
+  pinned: FlowView[] = [flow];
+  bgpConfigured = true;
+  healthy = true;
+  private readonly changeListeners = { rib: new Set<ChangeListener>(), bgp: new Set<ChangeListener>() };
+  private readonly eventListeners = new Set<(event: RouterEvent) => void>();
+
+  get watchers(): number {
+    return this.changeListeners.rib.size + this.changeListeners.bgp.size + this.eventListeners.size;
+  }
+
+  changed(topic: 'rib' | 'bgp', key: string | undefined): void {
+    for (const listener of this.changeListeners[topic]) listener(key);
+  }
+
+  emit(event: RouterEvent): void {
+    for (const listener of this.eventListeners) listener(event);
+  }
+
+  status(): ReturnType<RouterFacade['status']> {
+    return {
+      name: 'entry',
+      id: '10.0.0.1',
+      version: '0.1.0',
+      loopback: 'fc00:0:1::1',
+      locator: 'fcbb:bb00:1::/48',
+      as: 65000,
+      uptimeMs: 90_000,
+      configFile: '/etc/cpn/cpnd.yaml',
+      dataplane: 'kernel',
+      bgpEstablished: 1,
+      bgpConfigured: 2,
+      routes: 12,
+      services: 3,
+      candidates: 9,
+      policies: 48,
+      flows: 100_000,
+      notes: ['no VRF in this kernel'],
+      counters: { punted: 18_446_744_073_709_551_615n },
+    };
+  }
+
+  doctor(): ReturnType<RouterFacade['doctor']> {
+    return Promise.resolve([{ name: 'bgp-sessions', status: this.healthy ? 'ok' : 'fail', detail: '1 of 2', mend: this.healthy ? '' : 'look at the neighbor' }]);
+  }
+
+  interfaces(): ReturnType<RouterFacade['interfaces']> {
+    return [{ name: 'eth1', index: 2, role: 'client', up: true, mtu: 1500, addresses: ['2001:db8:c::1/64'] }];
+  }
+
+  *routes(): ReturnType<RouterFacade['routes']> {
+    yield { prefix: 'fc00:0:2::1/128', source: 'bgp', peer: 'fc00:0:100::1', distance: 200, metric: 10, best: true, nextHops: [{ via: '2001:db8::2', interface: undefined, weight: 1 }], installed: true, error: undefined };
+    yield { prefix: '2001:db8:9::/48', source: 'static', peer: '', distance: 1, metric: 0, best: true, nextHops: [], installed: false, error: 'no route to host' };
+  }
+
+  sids(): ReturnType<RouterFacade['sids']> {
+    return [
+      { sid: 'fcbb:bb00:1::/128', behaviour: 'End', interface: 'lo', nextHop: undefined, table: undefined, service: undefined, instance: undefined, installed: true, error: undefined },
+      { sid: 'fcbb:bb00:1:e001::/128', behaviour: 'End.DX6', interface: 'eth2', nextHop: '2001:db8:b::2', table: 254, service: SERVICE, instance: 1, installed: false, error: 'busy' },
+    ];
+  }
+
+  configDiff(text: string, file: string): ConfigAnswer {
+    this.calls.push(['configDiff', text, file]);
+    return text.includes('bad') ? refused : changed;
+  }
+
+  configReload(): Promise<ConfigAnswer> {
+    return Promise.resolve(this.healthy ? changed : refused);
+  }
+
+  bgpSummary(): ReturnType<RouterFacade['bgpSummary']> {
+    if (!this.bgpConfigured) throw new FacadeError('notConfigured', 'BGP is not configured');
+    return { as: 65000, routerId: '10.0.0.1', routes: 5, paths: 8, neighbors: this.neighbors };
+  }
+
+  bgpNeighbors(address: string | undefined): readonly BgpNeighborView[] {
+    const found = this.neighbors.filter((entry) => address === undefined || entry.address === address);
+    if (address !== undefined && found.length === 0) throw new FacadeError('notFound', `no neighbor ${address}`);
+    return found;
+  }
+
+  *bgpRoutes(prefix: string | undefined): ReturnType<RouterFacade['bgpRoutes']> {
+    this.calls.push(['bgpRoutes', prefix]);
+    yield {
+      prefix: `${SERVICE}/128`,
+      paths: [
+        { peer: 'fc00:0:100::1', pathId: 3, nextHop: EXIT, origin: 'igp', asPath: '65001 65002', localPref: 100, med: undefined, communities: ['no-export'], best: true, stale: false, reason: 'only path', cpn: { exit: EXIT, sequence: 1_795_000_000_001n, instances: [1, 4_294_967_295] } },
+        { peer: 'local', pathId: 0, nextHop: 'fc00:0:1::1', origin: 'incomplete', asPath: '', localPref: undefined, med: 5, communities: [], best: false, stale: true, reason: 'higher MED', cpn: undefined },
+      ],
+    };
+  }
+
+  clearBgp(address: string, soft: boolean): void {
+    this.bgpNeighbors(address);
+    this.calls.push(['clearBgp', address, soft]);
+  }
+
+  services(): ReturnType<RouterFacade['services']> {
+    return [
+      { service: SERVICE, candidates: 2, feasible: 1, local: 1, best: { exit: EXIT, instance: 1 }, flows: 7, requirements: 'latency 50ms' },
+      { service: '2001:db8:5e::2', candidates: 0, feasible: 0, local: 0, best: undefined, flows: 0, requirements: '' },
+    ];
+  }
+
+  *computingRib(service: string | undefined): Iterable<ServiceCandidates> {
+    const found = this.rib.filter((entry) => service === undefined || entry.service === service);
+    if (service !== undefined && found.length === 0) throw new FacadeError('notFound', `no candidates for ${service}`);
+    yield* found;
+  }
+
+  computingNodes(): ReturnType<RouterFacade['computingNodes']> {
+    return [
+      {
+        exit: EXIT,
+        local: true,
+        path: { rttUs: 20_020.5, jitterUs: 12.25, lossPpm: 1000, alive: true, cost: 20, mtu: 1500, resolved: true },
+        instances: [
+          {
+            service: SERVICE,
+            instance: 1,
+            address: '2001:db8:b::2',
+            interface: 'eth2',
+            health: 'down',
+            healthReason: 'connection refused',
+            draining: true,
+            announced: true,
+            grade: 'large',
+            computing: [{ class: 'neural', chip: 'npu', total: 2n, residual: 1n }],
+            load: { utilisation: 1, queueLength: 2, activeFlows: 3 },
+            serviceDelay: { meanUs: 4, p99Us: 5, serviceRate: 6 },
+          },
+        ],
+      },
+      { exit: 'fc00:0:12::1', local: false, path: undefined, instances: [] },
+    ];
+  }
+
+  *fib(service: string | undefined): ReturnType<RouterFacade['fib']> {
+    this.calls.push(['fib', service]);
+    yield {
+      service: SERVICE,
+      policies: [
+        { id: 16, exit: EXIT, instance: 1, segments: ['fcbb:bb00:2::', 'fcbb:bb00:11:e001::'], weight: 0.75, mtu: 1428, installed: true, error: undefined },
+        { id: 17, exit: 'fc00:0:12::1', instance: 2, segments: [], weight: 0.25, mtu: 1500, installed: false, error: 'map full' },
+      ],
+    };
+  }
+
+  *flows(filter: FlowFilter): Iterable<FlowView> {
+    this.calls.push(['flows', filter]);
+    yield* filter.limit > 0 ? this.pinned.slice(0, filter.limit) : this.pinned;
+  }
+
+  explain(request: ExplainRequest): ReturnType<RouterFacade['explain']> {
+    this.calls.push(['explain', request]);
+    const impossible = (request.requirements.maxLatencyUs ?? Infinity) < 1000;
+    return {
+      service: request.service,
+      requirements: ['latency 50ms (default of the service)'],
+      candidates: [
+        { exit: EXIT, instance: 1, feasible: !impossible, reasons: ['path 10ms', 'service 5ms'], pathDelayUs: 10_000, serviceDelayUs: 5000, latencyUs: 25_000, score: 0.5, weight: 1, best: !impossible },
+        { exit: 'fc00:0:12::1', instance: 2, feasible: false, reasons: ['draining'], pathDelayUs: undefined, serviceDelayUs: undefined, latencyUs: undefined, score: undefined, weight: 0, best: false },
+      ],
+      chosen: impossible ? undefined : { exit: EXIT, instance: 1, policy: undefined, segments: ['fcbb:bb00:11:e001::'] },
+      verdict: impossible ? 'no exit is fast enough' : `to ${EXIT}#1, the least latency`,
+    };
+  }
+
+  drain(reference: InstanceRef, draining: boolean): ReturnType<RouterFacade['drain']> {
+    this.calls.push(['drain', reference, draining]);
+    if (reference.id === 99) throw new FacadeError('notFound', 'no local instance 99');
+    if (reference.id === 2 && reference.service === undefined) throw new FacadeError('invalid', 'two services have an instance 2');
+    return { service: SERVICE, instance: reference.id, draining, health: 'up', sequence: 1_795_000_000_002n };
+  }
+
+  clearFlows(filter: FlowFilter): number {
+    this.calls.push(['clearFlows', filter]);
+    return 42;
+  }
+
+  updateInstance(reference: InstanceRef, update: InstanceUpdate): ReturnType<RouterFacade['updateInstance']> {
+    this.calls.push(['updateInstance', reference, update]);
+    if (reference.id === 77) throw new TypeError('a bug');
+    return { service: SERVICE, instance: reference.id, draining: false, health: 'unchecked', sequence: 1_795_000_000_003n };
+  }
+
+  onChange(topic: 'rib' | 'bgp', listener: ChangeListener): () => void {
+    this.changeListeners[topic].add(listener);
+    return () => void this.changeListeners[topic].delete(listener);
+  }
+
+  onEvent(listener: (event: RouterEvent) => void): () => void {
+    this.eventListeners.add(listener);
+    return () => void this.eventListeners.delete(listener);
+  }
+}
