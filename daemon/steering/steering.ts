@@ -1,0 +1,596 @@
+/**
+ * The steering: answers first packets with a policy id, keeps the policies true to the computing RIB and the paths, and moves the flows of
+ * an instance that is gone. Everything happens synchronously within one call; it does no I/O but through the flow table.
+ */
+import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
+import { parseIp } from '../../dataplane/packet/ip.js';
+import type { Clock, Timer } from '../clock.js';
+import type { RequirementDefaults, ServiceConfig } from '../config/types.js';
+import type { Logger } from '../log.js';
+import type { Candidate, PathState } from '../rib/candidate.js';
+import { isUsable } from './feasibility.js';
+import { Member } from './member.js';
+import { OctetTable } from './octet-table.js';
+import { PinTable } from './pins.js';
+import { PolicyManager, type PolicyBlock, type Share } from './policies.js';
+import { decodeRequirementOption, NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
+import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
+import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
+
+export interface SteeringConfig {
+  readonly services: readonly ServiceConfig[];
+  readonly flowIdleMs: number;
+  /** Pinned flows the kernel holds; the daemon keeps twice as many pins. */
+  readonly maxFlows: number;
+  /** How long policies of an earlier run stay as they are while their candidates have not come back. */
+  readonly restartTimeMs: number;
+}
+
+export interface SteeringOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly rib: { candidates(service: string): readonly Candidate[] };
+  readonly flows: FlowTable;
+  readonly config: SteeringConfig;
+  /** State of the way to an exit. */
+  pathState(exit: string): PathState;
+  /** Whether a transit SID resolves by a route that is not the default route; asked where segment lists begin with one. */
+  sidResolves?(sid: string): boolean;
+  /** Random 32 bits: clients must not be able to choose hash collisions. */
+  readonly seed: number;
+}
+
+export interface SteeringCounters {
+  /** First packets by outcome. */
+  steered: number;
+  /** Packets of flows that were pinned already: several were punted at once, or the kernel evicted the flow. */
+  repeated: number;
+  noService: number;
+  noCandidate: number;
+  malformedOption: number;
+  /** Flows steered without a pin, because the table of pins is full. */
+  unpinned: number;
+  /** Flows that followed their client's earlier choice. */
+  sticky: number;
+  /** Policy ids and flows that were moved from an instance that was gone. */
+  movedPolicies: number;
+  movedFlows: number;
+}
+
+export interface MoveReport {
+  readonly services: number;
+  /** Policies written. */
+  readonly writes: number;
+  readonly movedPolicies: number;
+  readonly movedFlows: number;
+}
+
+const SWEEP_MS = 1000;
+/** The kernel's flows are read at most this often, ms. */
+const MIN_SCAN_MS = 10_000;
+/** When the table of pins is half full, a pin that the kernel does not hold goes after this time instead of the idle time, ms. */
+const PRESSED_EXPIRY_MS = 30_000;
+/** RFC 8201 section 4: a larger path MTU is tried again after ten minutes. */
+const MTU_AGE_MS = 600_000;
+const MAX_OPTION_SETS = 4096;
+const SERVICE_OFFSET = 16;
+const STICKY_MODE_CLIENT = 2;
+const NO_DEFAULTS: RequirementDefaults = {
+  maxLatencyUs: undefined,
+  computing: undefined,
+  stickiness: undefined,
+  storage: undefined,
+  network: undefined,
+  algorithm: undefined,
+  objective: undefined,
+};
+
+export class Steering {
+  readonly policies: PolicyManager;
+  readonly pins: PinTable;
+  readonly counters: SteeringCounters = { steered: 0, repeated: 0, noService: 0, noCandidate: 0, malformedOption: 0, unpinned: 0, sticky: 0, movedPolicies: 0, movedFlows: 0 };
+  private config: SteeringConfig;
+  private readonly services = new Map<string, ServiceState>();
+  /** Service address, 16 octets -> index of its state. */
+  private readonly serviceTable: OctetTable;
+  private readonly states: (ServiceState | undefined)[] = [];
+  private readonly freeIndexes: number[] = [];
+  private readonly byExit = new Map<string, Set<ServiceState>>();
+  /** (client, service), 32 octets -> block of the instance its flows go to. */
+  private readonly sticky: OctetTable;
+  /** Decoded options by their data. */
+  private readonly options = new Map<string, Requirements>();
+  private optionSetCount = 0;
+  private adopting = false;
+  private adoptionTimer: Timer | undefined;
+  private sweepTimer: Timer | undefined;
+  private scannedAt = -Infinity;
+
+  constructor(private readonly parts: SteeringOptions) {
+    this.config = parts.config;
+    this.policies = new PolicyManager(parts.flows);
+    this.pins = new PinTable(2 * parts.config.maxFlows, parts.seed);
+    this.serviceTable = new OctetTable(16, 1 << 24, parts.seed);
+    this.sticky = new OctetTable(32, parts.config.maxFlows, parts.seed);
+    this.configure(parts.config);
+  }
+
+  /** Adopts what an earlier run left in the dataplane and begins to answer first packets. */
+  start(): void {
+    const { flows, clock } = this.parts;
+    this.adopt();
+    flows.onPunt((packet) => this.steer(packet));
+    flows.onExpired((keys) => this.onExpired(keys));
+    flows.onPathMtu((policies, mtu) => this.onPathMtu(policies, mtu));
+    const sweep = (): void => {
+      this.sweep();
+      this.sweepTimer = clock.setTimeout(sweep, SWEEP_MS);
+    };
+    this.sweepTimer = clock.setTimeout(sweep, SWEEP_MS);
+  }
+
+  /** Stops its timers; what stands in the dataplane stays. */
+  stop(): void {
+    this.sweepTimer?.cancel();
+    this.adoptionTimer?.cancel();
+  }
+
+  /** Takes over changed services, defaults and times. */
+  reconfigure(config: SteeringConfig): void {
+    this.configure(config);
+    for (const state of [...this.services.values()]) this.reconcile(state);
+    this.policies.commit();
+  }
+
+  // ----- first packets
+
+  /** Policy id of a punted packet, NO_SERVICE or NO_CANDIDATE. The flow is pinned with the answer. */
+  steer(packet: PuntedPacket): number {
+    const { key, requirement } = packet;
+    const now = this.parts.clock.now();
+    const expiry = now + (this.pins.fill > 0.5 ? Math.min(PRESSED_EXPIRY_MS, this.config.flowIdleMs) : this.config.flowIdleMs);
+    const hash = this.pins.load(key);
+    const pinned = this.pins.find(hash, expiry);
+    if (pinned >= 0) {
+      if (this.policies.targetOf(pinned)) {
+        this.counters.repeated++;
+        return pinned;
+      }
+      this.counters.noCandidate++;
+      return NO_CANDIDATE;
+    }
+    const slot = this.serviceTable.find(this.serviceTable.load(key, SERVICE_OFFSET));
+    const state = slot < 0 ? undefined : this.states[this.serviceTable.value(slot)];
+    if (!state) {
+      this.counters.noService++;
+      return NO_SERVICE;
+    }
+    const stated = requirement === undefined ? undefined : this.decode(requirement);
+    const set = stated === undefined ? this.defaultSet(state, now) : this.optionSet(state, requirement!, stated, now);
+    if (set.isEmpty) {
+      this.counters.noCandidate++;
+      return NO_CANDIDATE;
+    }
+    const stickiness = stated?.stickiness ?? state.defaults.stickiness;
+    const member = stickiness?.mode === STICKY_MODE_CLIENT ? this.stickyChoice(key, state, set, hash, now, stickiness.seconds) : set.choose(hash);
+    member.account();
+    const policy = member.block!.number * POLICIES_PER_BLOCK + (hash & (POLICIES_PER_BLOCK - 1));
+    if (!this.pins.add(hash, policy, now, expiry)) this.counters.unpinned++;
+    this.counters.steered++;
+    return policy;
+  }
+
+  private defaultSet(state: ServiceState, now: number): WeightedSet {
+    const set = state.defaultSet;
+    if (set && !set.isDue(now)) return set;
+    return (state.defaultSet = this.prepare(state, state.defaults, now));
+  }
+
+  private optionSet(state: ServiceState, data: Uint8Array, stated: Requirements, now: number): WeightedSet {
+    const text = octetText(data);
+    const known = state.optionSets.get(text);
+    if (known && !known.isDue(now)) return known;
+    if (!known && ++this.optionSetCount > MAX_OPTION_SETS) {
+      for (const other of this.services.values()) other.optionSets.clear();
+      this.optionSetCount = 1;
+    }
+    const set = this.prepare(state, mergeRequirements(stated, state.defaults), now);
+    state.optionSets.set(text, set);
+    return set;
+  }
+
+  private prepare(state: ServiceState, requirements: Requirements, now: number): WeightedSet {
+    for (const member of state.members) member.path = this.parts.pathState(member.exit);
+    return new WeightedSet(state.assess(requirements, now), now);
+  }
+
+  /** What the option asks for; undefined: nothing of ours, or malformed, so that the defaults hold. */
+  private decode(data: Uint8Array): Requirements | undefined {
+    const text = octetText(data);
+    const known = this.options.get(text);
+    if (known) return known;
+    const option = decodeRequirementOption(data);
+    if (option.kind === 'malformed') this.counters.malformedOption++;
+    if (option.kind !== 'requirements') return undefined;
+    if (this.options.size >= MAX_OPTION_SETS) this.options.clear();
+    this.options.set(text, option.requirements);
+    return option.requirements;
+  }
+
+  private stickyChoice(key: Uint8Array, state: ServiceState, set: WeightedSet, hash: number, now: number, seconds: number): Member {
+    const clientHash = this.sticky.load(key);
+    const slot = this.sticky.find(clientHash);
+    const earlier = this.earlierChoice(slot, state, set, now);
+    if (earlier) {
+      this.sticky.setExpiry(slot, now + seconds * 1000);
+      this.counters.sticky++;
+      return earlier;
+    }
+    const member = set.choose(hash);
+    if (slot >= 0) {
+      this.sticky.setValue(slot, member.block!.number);
+      this.sticky.setExpiry(slot, now + seconds * 1000);
+    } else {
+      this.sticky.insert(clientHash, member.block!.number, now, now + seconds * 1000);
+    }
+    return member;
+  }
+
+  /** The member that a slot of the stickiness table names, while it may still serve. */
+  private earlierChoice(slot: number, state: ServiceState, set: WeightedSet, now: number): Member | undefined {
+    if (slot < 0 || this.sticky.expiryMs(slot) <= now) return undefined;
+    const block = this.policies.block(this.sticky.value(slot));
+    const member = block && state.blocks.has(block) ? state.memberOf(block.owner) : undefined;
+    return member && member.block === block && set.isFeasible(member) ? member : undefined;
+  }
+
+  // ----- what changes
+
+  /** Candidates of these services changed. */
+  onRibChange(services: Iterable<string>): MoveReport {
+    return this.pass(() => {
+      let count = 0;
+      for (const service of services) {
+        this.sync(service);
+        count++;
+      }
+      return count;
+    });
+  }
+
+  /** The ways to these exits changed: alive, resolved, MTU. */
+  onPathChange(exits: Iterable<string>): MoveReport {
+    return this.pass(() => {
+      const touched = new Set<ServiceState>();
+      for (const exit of exits) for (const state of this.byExit.get(exit) ?? []) touched.add(state);
+      for (const state of touched) this.reconcile(state);
+      return touched.size;
+    });
+  }
+
+  /** Flows the kernel removed because they were idle. */
+  onExpired(keys: readonly Uint8Array[]): void {
+    for (const key of keys) this.pins.remove(key);
+  }
+
+  private onPathMtu(policies: readonly number[], mtu: number): void {
+    const touched = new Set<ServiceState>();
+    const now = this.parts.clock.now();
+    for (const policy of policies) {
+      this.policies.noteMtu(policy, mtu);
+      const target = this.policies.targetOf(policy);
+      if (!(target instanceof Member)) continue;
+      target.learnedMtu = target.learnedMtu === 0 ? mtu : Math.min(mtu, target.learnedMtu);
+      target.learnedMtuAt = now;
+      const state = this.services.get(target.service);
+      if (state) touched.add(state);
+    }
+    for (const state of touched) this.reconcile(state);
+    this.policies.commit();
+  }
+
+  private pass(work: () => number): MoveReport {
+    const { movedPolicies, movedFlows } = this.counters;
+    const services = work();
+    const writes = this.policies.commit();
+    const report = { services, writes, movedPolicies: this.counters.movedPolicies - movedPolicies, movedFlows: this.counters.movedFlows - movedFlows };
+    if (report.movedPolicies > 0) this.parts.log.info('flows moved to other instances', { ...report });
+    return report;
+  }
+
+  private sync(service: string): void {
+    const candidates = this.parts.rib.candidates(service);
+    let state = this.services.get(service);
+    if (!state) {
+      if (candidates.length === 0) return;
+      state = this.addService(service);
+    }
+    for (const member of state.members) member.present = false;
+    for (const candidate of candidates) {
+      const known = state.member(candidate.exit, candidate.instance.id);
+      if (known) {
+        known.update(candidate);
+        continue;
+      }
+      state.members.push(new Member(candidate, this.parts.pathState(candidate.exit)));
+      let states = this.byExit.get(candidate.exit);
+      if (!states) {
+        states = new Set();
+        this.byExit.set(candidate.exit, states);
+      }
+      states.add(state);
+    }
+    this.reconcile(state);
+  }
+
+  /** Makes members, blocks and policies of a service what candidates and paths say. */
+  private reconcile(state: ServiceState): void {
+    state.invalidate();
+    for (const member of state.members) this.refresh(member, state);
+    if (this.adopting) claimAdopted(state);
+    this.repair(state);
+    for (const member of state.members) if (member.usable && !member.block) this.giveBlock(state, member);
+    this.dropMembers(state);
+    if (state.members.length === 0 && state.blocks.size === 0 && !state.configured) this.removeService(state);
+  }
+
+  private refresh(member: Member, state: ServiceState): void {
+    const { candidate } = member;
+    const path = this.parts.pathState(member.exit);
+    member.path = path;
+    const via = state.via[member.exit] ?? [];
+    const sid = candidate.instance.sid?.sid;
+    const segments = sid === undefined ? [] : [...via, sid];
+    if (segments.length !== member.segments.length || segments.some((segment, i) => segment !== member.segments[i])) member.segments = segments;
+    member.firstSidResolves = via[0] !== undefined && this.parts.sidResolves ? this.parts.sidResolves(via[0]) : path.resolved;
+    if (member.learnedMtu > 0 && this.parts.clock.now() - member.learnedMtuAt >= MTU_AGE_MS) member.learnedMtu = 0;
+    member.mtu = member.learnedMtu > 0 ? Math.min(member.learnedMtu, path.mtu) : path.mtu;
+    member.usable = member.present && isUsable(candidate, path, member.firstSidResolves);
+    if (!member.usable) member.block = undefined;
+  }
+
+  /** Points ids whose instance is gone at the others. */
+  private repair(state: ServiceState): void {
+    let shares: Share[] | undefined;
+    for (const block of state.blocks) {
+      const needsShares = block.targets.some((target) => !target?.usable);
+      if (needsShares && !shares) {
+        shares = state
+          .assess(state.defaults, this.parts.clock.now())
+          .filter(({ input, spreadWeight }) => input.usable && spreadWeight > 0)
+          .map(({ input, spreadWeight }) => ({ target: input, weight: spreadWeight }));
+      }
+      for (const index of this.policies.repair(block, shares ?? [], state.memberOf(block.owner))) {
+        this.counters.movedPolicies++;
+        this.counters.movedFlows += this.pins.count(block.number * POLICIES_PER_BLOCK + index);
+      }
+    }
+  }
+
+  /** The block for new flows of a member: its own of earlier when no other instance's flows are on it, else a fresh one. */
+  private giveBlock(state: ServiceState, member: Member): void {
+    for (const block of state.blocks) {
+      if (block.owner.exit !== member.exit || block.owner.instance !== member.instance) continue;
+      const whole = block.targets.every((target) => target === member);
+      if (!whole && this.pins.countRange(block.number * POLICIES_PER_BLOCK, POLICIES_PER_BLOCK) > 0) continue;
+      for (let i = 0; i < POLICIES_PER_BLOCK; i++) this.policies.point(block, i, member);
+      member.block = block;
+      return;
+    }
+    const owner = { service: state.service, exit: member.exit, instance: member.instance };
+    member.block = this.policies.allocate(owner, member);
+    if (member.block) state.blocks.add(member.block);
+    else this.parts.log.error('no block of policy ids left: the instance gets no flows', owner);
+  }
+
+  /** Forgets members that are gone and that no policy leads to. */
+  private dropMembers(state: ServiceState): void {
+    for (let i = state.members.length - 1; i >= 0; i--) {
+      const member = state.members[i]!;
+      if (member.present) continue;
+      state.members.splice(i, 1);
+      if (state.members.some(({ exit }) => exit === member.exit)) continue;
+      const states = this.byExit.get(member.exit);
+      states?.delete(state);
+      if (states?.size === 0) this.byExit.delete(member.exit);
+    }
+  }
+
+  // ----- services
+
+  private configure(config: SteeringConfig): void {
+    this.config = config;
+    for (const state of this.services.values()) {
+      const { defaults, via, configured } = this.settingsOf(state.service);
+      Object.assign(state, { defaults, via, configured });
+    }
+    for (const { id } of config.services) if (id !== 'default' && !this.services.has(id)) this.addService(id);
+  }
+
+  private settingsOf(service: string): { defaults: Requirements; via: Readonly<Record<string, readonly string[]>>; configured: boolean } {
+    const own = this.config.services.find(({ id }) => id === service);
+    const config = own ?? this.config.services.find(({ id }) => id === 'default');
+    return { defaults: requirementsOfDefaults(config?.requirements ?? NO_DEFAULTS), via: config?.via ?? {}, configured: own !== undefined };
+  }
+
+  private addService(service: string): ServiceState {
+    const bytes = parseIp(service);
+    if (bytes?.length !== 16) throw new TypeError(`not an IPv6 service address: ${service}`);
+    const index = this.freeIndexes.pop() ?? this.states.length;
+    const { defaults, via, configured } = this.settingsOf(service);
+    const state = new ServiceState(service, index, defaults, via, configured);
+    this.states[index] = state;
+    this.services.set(service, state);
+    this.serviceTable.insert(this.serviceTable.load(bytes), index, 0, 0);
+    return state;
+  }
+
+  private removeService(state: ServiceState): void {
+    const slot = this.serviceTable.find(this.serviceTable.load(parseIp(state.service)!));
+    if (slot >= 0) this.serviceTable.remove(slot);
+    this.states[state.index] = undefined;
+    this.freeIndexes.push(state.index);
+    this.services.delete(state.service);
+  }
+
+  // ----- restart
+
+  /** Takes over blocks and pins of an earlier run. Their policies stay as they are until candidates are back or the restart time is over. */
+  private adopt(): void {
+    const { flows, clock, log } = this.parts;
+    const blocks = flows.adoptedBlocks();
+    for (const { block: number, owner } of blocks) {
+      const state = this.services.get(owner.service) ?? this.addService(owner.service);
+      const make = (segments: readonly string[], mtu: number): AdoptedTarget => new AdoptedTarget(owner.exit, owner.instance, segments, mtu);
+      state.blocks.add(this.policies.adopt(number, owner, make));
+    }
+    const now = clock.now();
+    const orphans: Uint8Array[] = [];
+    flows.scanFlows((key, { policy }) => {
+      const hash = this.pins.load(key);
+      if (!this.policies.blockOf(policy)) orphans.push(Uint8Array.from(key));
+      else if (this.pins.find(hash, now + this.config.flowIdleMs) < 0) this.pins.add(hash, policy, now, now + this.config.flowIdleMs);
+      return undefined;
+    });
+    // Nobody knows what their policy stands for: their next packet is a first packet.
+    if (orphans.length > 0) flows.deleteFlows(orphans);
+    if (blocks.length === 0) return;
+    this.adopting = true;
+    log.info('adopted what an earlier run left', { blocks: blocks.length, flows: this.pins.size, forgotten: orphans.length });
+    this.adoptionTimer = clock.setTimeout(() => this.endAdoption(), this.config.restartTimeMs);
+  }
+
+  private endAdoption(): void {
+    this.pass(() => {
+      this.adopting = false;
+      let touched = 0;
+      for (const state of [...this.services.values()]) {
+        let left = false;
+        for (const block of state.blocks) {
+          for (const target of block.targets) {
+            if (!(target instanceof AdoptedTarget)) continue;
+            target.usable = false;
+            left = true;
+          }
+        }
+        if (!left) continue;
+        touched++;
+        this.reconcile(state);
+      }
+      return touched;
+    });
+  }
+
+  // ----- upkeep
+
+  /** Gives back what nobody uses: pins of flows the kernel no longer has, blocks without flows, stickiness that is over. */
+  sweep(): void {
+    const { clock, flows } = this.parts;
+    const now = clock.now();
+    this.sticky.removeWhere((slot) => this.sticky.expiryMs(slot) <= now);
+    this.ageLearnedMtu(now);
+    const idle = [...this.idleBlocks()];
+    if ((idle.length === 0 && !this.pins.hasExpired(now)) || now - this.scannedAt < MIN_SCAN_MS) return;
+    this.scannedAt = now;
+    // The kernel has the last word: its LRU tells nobody whom it evicted, and flows may be there that had no room here.
+    const inUse = new Set<PolicyBlock | undefined>();
+    flows.scanFlows((key, { policy }) => {
+      inUse.add(this.policies.blockOf(policy));
+      this.pins.renew(key, now + this.config.flowIdleMs);
+      return undefined;
+    });
+    this.pins.removeExpired(now);
+    for (const { block, state } of idle) {
+      if (inUse.has(block)) continue;
+      state.blocks.delete(block);
+      this.policies.release(block);
+      if (state.members.length === 0 && state.blocks.size === 0 && !state.configured) this.removeService(state);
+    }
+    this.policies.commit();
+  }
+
+  /** Blocks that no member uses for new flows and no pinned flow is on. */
+  private *idleBlocks(): Generator<{ readonly block: PolicyBlock; readonly state: ServiceState }> {
+    if (this.adopting) return;
+    for (const state of this.services.values()) {
+      for (const block of state.blocks) {
+        if (state.memberOf(block.owner)?.block === block) continue;
+        if (this.pins.countRange(block.number * POLICIES_PER_BLOCK, POLICIES_PER_BLOCK) === 0) yield { block, state };
+      }
+    }
+  }
+
+  private ageLearnedMtu(now: number): void {
+    let changed = false;
+    for (const state of this.services.values()) {
+      if (!state.members.some((member) => member.learnedMtu > 0 && now - member.learnedMtuAt >= MTU_AGE_MS)) continue;
+      this.reconcile(state);
+      changed = true;
+    }
+    if (changed) this.policies.commit();
+  }
+
+  // ----- queries
+
+  /** Services with a candidate, a pinned flow or an entry in the configuration. */
+  serviceStates(): IterableIterator<ServiceState> {
+    return this.services.values();
+  }
+
+  serviceState(service: string): ServiceState | undefined {
+    return this.services.get(service);
+  }
+
+  /** Effective requirements of a flow to a service that states these. */
+  effectiveRequirements(service: string, stated: Requirements = NO_REQUIREMENTS): Requirements {
+    return mergeRequirements(stated, this.services.get(service)?.defaults ?? this.settingsOf(service).defaults);
+  }
+
+  /**
+   * What a first packet would get now, without pinning it: the way of steer(). `from` is the client's address; without it the best
+   * candidate is named.
+   */
+  preview(state: ServiceState, requirements: Requirements, from: string | undefined): Member | undefined {
+    const now = this.parts.clock.now();
+    const set = this.prepare(state, requirements, now);
+    if (set.isEmpty) return undefined;
+    const source = from === undefined ? undefined : parseIp(from);
+    if (source?.length !== 16) return state.assess(requirements, now).filter(({ input, weight }) => weight > 0 && input.block).sort((a, b) => a.score! - b.score! || b.weight - a.weight)[0]?.input;
+    const key = new Uint8Array(40);
+    key.set(source);
+    key.set(parseIp(state.service)!, SERVICE_OFFSET);
+    const sticky = requirements.stickiness?.mode === STICKY_MODE_CLIENT ? this.earlierChoice(this.sticky.find(this.sticky.load(key)), state, set, now) : undefined;
+    return sticky ?? set.choose(this.pins.load(key));
+  }
+
+  /** Forgets pinned flows; their next packet is a first packet again. Returns how many. */
+  clearFlows(matches: (key: Uint8Array, policy: number) => boolean): number {
+    const keys: Uint8Array[] = [];
+    this.parts.flows.scanFlows((key, { policy }) => {
+      if (matches(key, policy)) keys.push(Uint8Array.from(key));
+      return undefined;
+    });
+    this.parts.flows.deleteFlows(keys);
+    for (const key of keys) this.pins.remove(key);
+    return keys.length;
+  }
+}
+
+/** Octets as a text fit for `Map`. */
+function octetText(data: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < data.length; i++) text += String.fromCharCode(data[i]!);
+  return text;
+}
+
+/** Adopted policies whose instance is a candidate again lead to it; a block that is whole again serves its owner's new flows. */
+function claimAdopted(state: ServiceState): void {
+  const bySid = new Map<string, Member>();
+  for (const member of state.members) if (member.usable) bySid.set(member.segments.at(-1)!, member);
+  for (const block of state.blocks) {
+    for (let i = 0; i < block.targets.length; i++) {
+      const target = block.targets[i];
+      if (target instanceof AdoptedTarget) block.targets[i] = bySid.get(target.segments.at(-1)!) ?? target;
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/** What the steering can tell: candidates with reasons, explanations, policies, pinned flows. The reasons come from the selector itself. */
+import { POLICIES_PER_BLOCK, type FlowRecord, type FlowTable } from '../../dataplane/dataplane.js';
+import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
+import type { Member } from './member.js';
+import { NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
+import { describeRequirements } from './requirements.js';
+import type { Assessment } from './selector.js';
+import type { Steering } from './steering.js';
+
+export interface Explanation {
+  readonly service: string;
+  /** False: neither a candidate nor a configuration entry. */
+  readonly known: boolean;
+  readonly requirements: readonly { readonly text: string; readonly origin: 'packet' | 'default' }[];
+  readonly candidates: readonly Assessment<Member>[];
+  readonly chosen: { readonly member: Member; readonly policy: number } | undefined;
+  /** One sentence: what a first packet would get, and why. */
+  readonly verdict: string;
+}
+
+/** Candidates of a service, assessed with its default requirements; the reasons filled in. */
+export function assessCandidates(steering: Steering, service: string, nowMs: number): Assessment<Member>[] {
+  const state = steering.serviceState(service);
+  return state ? state.assess(state.defaults, nowMs, true) : [];
+}
+
+/** What a first packet to `service` that states these requirements would get now, and why. `from`: the client's address. */
+export function explain(steering: Steering, service: string, nowMs: number, stated: Requirements = NO_REQUIREMENTS, from?: string): Explanation {
+  const effective = steering.effectiveRequirements(service, stated);
+  const requirements = describeRequirements(effective).map(({ name, text }) => ({ text, origin: stated[name] === undefined ? ('default' as const) : ('packet' as const) }));
+  const state = steering.serviceState(service);
+  if (!state) return { service, known: false, requirements, candidates: [], chosen: undefined, verdict: 'unknown service: Destination Unreachable (no route)' };
+  const member = steering.preview(state, effective, from);
+  const candidates = state.assess(effective, nowMs, true);
+  if (!member?.block) {
+    const verdict = candidates.length === 0 ? 'no candidate: Destination Unreachable (address unreachable)' : `none of ${candidates.length} candidates is feasible: Destination Unreachable (address unreachable)`;
+    return { service, known: true, requirements, candidates, chosen: undefined, verdict };
+  }
+  const found = candidates.find(({ input }) => input === member)!;
+  const way = member.segments.join(' -> ');
+  const share = found.weight > 0 && found.weight < 1 ? `, which gets ${Math.round(found.weight * 100)} % of new flows` : '';
+  const verdict = `exit ${member.exit}, instance ${member.instance} by ${way}: predicted ${Math.round(found.prediction.totalUs)} us${share}`;
+  return { service, known: true, requirements, candidates, chosen: { member, policy: member.block.number * POLICIES_PER_BLOCK }, verdict };
+}
+
+export interface PolicyEntry {
+  readonly id: number;
+  /** Where it leads now; empty: nowhere, packets are dropped. */
+  readonly exit: string;
+  readonly instance: number;
+  readonly segments: readonly string[];
+  /** Share of the service's new flows, 0..1; 0 on blocks that only pinned flows still use. */
+  readonly weight: number;
+  readonly mtu: number;
+  /** Flows pinned to it. */
+  readonly flows: number;
+  readonly installed: boolean;
+  readonly error: string | undefined;
+}
+
+/** All policies of a service, or of all services. */
+export function* fib(steering: Steering, flows: FlowTable, nowMs: number, service?: string): Generator<{ readonly service: string; readonly policies: readonly PolicyEntry[] }> {
+  const states = service === undefined ? steering.serviceStates() : [steering.serviceState(service)];
+  for (const state of states) {
+    if (!state) continue;
+    const weights = new Map(state.assess(state.defaults, nowMs).map(({ input, weight }) => [input, weight]));
+    const policies: PolicyEntry[] = [];
+    for (const block of state.blocks) {
+      const active = state.memberOf(block.owner);
+      const weight = active?.block === block ? (weights.get(active) ?? 0) / POLICIES_PER_BLOCK : 0;
+      for (let i = 0; i < POLICIES_PER_BLOCK; i++) {
+        const id = block.number * POLICIES_PER_BLOCK + i;
+        const target = block.targets[i];
+        const status = flows.policyStatus(id);
+        policies.push({
+          id,
+          exit: target?.exit ?? '',
+          instance: target?.instance ?? 0,
+          segments: status?.segments ?? [],
+          weight,
+          mtu: status?.mtu ?? 0,
+          flows: steering.pins.count(id),
+          installed: status?.installed ?? false,
+          error: status ? status.error : 'not written yet',
+        });
+      }
+    }
+    yield { service: state.service, policies };
+  }
+}
+
+export interface PinnedFlow extends FlowRecord {
+  readonly service: string;
+  /** Where it goes now; empty: nowhere. */
+  readonly exit: string;
+  readonly instance: number;
+}
+
+export interface FlowSelection {
+  readonly service?: string | undefined;
+  readonly source?: string | undefined;
+  readonly exit?: string | undefined;
+  /** 0: all. */
+  readonly limit?: number;
+}
+
+/** Whether a pinned flow is meant by a selection; for views and for clearFlows(). */
+export function flowMatcher(steering: Steering, selection: FlowSelection): (key: Uint8Array, policy: number) => boolean {
+  return (key, policy) => {
+    if (selection.exit !== undefined && steering.policies.targetOf(policy)?.exit !== selection.exit) return false;
+    if (selection.service === undefined && selection.source === undefined) return true;
+    const { source, destination } = decodeFlowKey(key);
+    return (selection.service === undefined || destination === selection.service) && (selection.source === undefined || source === selection.source);
+  };
+}
+
+/** Pinned flows as the dataplane has them. `nowNs`: the clock of their stamps (CLOCK_MONOTONIC for the kernel), ns. */
+export function pinnedFlows(steering: Steering, flows: FlowTable, nowNs: bigint, selection: FlowSelection = {}): PinnedFlow[] {
+  const matches = flowMatcher(steering, selection);
+  const limit = selection.limit ?? 0;
+  const found: PinnedFlow[] = [];
+  flows.scanFlows((key, { policy, packets, bytes, createdNs, lastSeenNs }) => {
+    if (!matches(key, policy)) return undefined;
+    const target = steering.policies.targetOf(policy);
+    const flow = decodeFlowKey(key);
+    found.push({
+      ...flow,
+      service: flow.destination,
+      policy,
+      exit: target?.exit ?? '',
+      instance: target?.instance ?? 0,
+      packets,
+      bytes,
+      ageMs: elapsedMs(createdNs, nowNs),
+      idleMs: elapsedMs(lastSeenNs, nowNs),
+    });
+    return limit === 0 || found.length < limit;
+  });
+  return found;
+}
+
+const elapsedMs = (since: bigint, now: bigint): number => (now > since ? Number((now - since) / 1_000_000n) : 0);
