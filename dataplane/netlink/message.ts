@@ -47,7 +47,7 @@ export function decodeAnswer(message: NetlinkMessage): Decoded<Answer> {
   const { payload, flags, type } = message;
   // A dump's end may come without a status in old kernels.
   if (payload.length < 4) return type === NLMSG_ERROR ? { fault: 'an error message without a code' } : { value: { errno: 0 } };
-  const errno = -readI32(payload, 0);
+  const errno = 0 - readI32(payload, 0);
   if ((flags & NLM_F_ACK_TLVS) === 0) return { value: { errno } };
   let at = 4;
   if (type === NLMSG_ERROR) {

@@ -43,6 +43,14 @@ const LONGEST_PAUSE_MS = 30_000;
 /** A route untouched for so long has its pauses start anew. */
 const QUIET_MS = 60_000;
 
+/**
+ * ENOMEM, ENOBUFS: Linux allocates a route's per-CPU parts from a pool that it refills in the background, so that a burst of some thousand
+ * routes can find it empty for some ms.
+ */
+const SCARCE = new Set([12, 105]);
+const SCARCE_ATTEMPTS = 6;
+const SCARCE_PAUSE_MS = 20;
+
 /** What the kernel has under a key, as far as is known. */
 type Holder = 'nobody' | 'us' | 'other';
 
@@ -74,6 +82,7 @@ export class KernelRouteTable implements RouteTable {
   private readonly stale = new Map<string, RouteMessage>();
   private readonly waiting = new Set<Entry>();
   private readonly conflicts = new Set<Entry>();
+  private scarce: Entry[] = [];
   private readonly monitor: NetlinkMonitor;
   private readonly stopLinks: () => void;
   private interfaces = new Map<string, string>();
@@ -248,6 +257,10 @@ export class KernelRouteTable implements RouteTable {
         this.investigate(entry);
       } else {
         entry.status = { installed: false, error: error.message };
+        if (SCARCE.has(error.errno) && entry.attempts < SCARCE_ATTEMPTS) {
+          this.retrySoon(entry);
+          return;
+        }
         // The route of before still forwards where nobody wants it to: it goes, then this one is tried again.
         if (entry.holder === 'us') this.delete(entry);
         else this.retryLater(entry);
@@ -288,6 +301,21 @@ export class KernelRouteTable implements RouteTable {
     entry.retryAt = now + Math.min(LONGEST_PAUSE_MS, pause);
     this.waiting.add(entry);
     this.arm(entry.retryAt);
+  }
+
+  /** A shortage that passes by itself: the table does not count as settled before these were tried some more. */
+  private retrySoon(entry: Entry): void {
+    this.scarce.push(entry);
+    this.busy++;
+    const pause = SCARCE_PAUSE_MS * 2 ** entry.attempts++;
+    if (this.scarce.length > 1) return;
+    this.clock.setTimeout(() => {
+      const entries = this.scarce;
+      this.scarce = [];
+      this.busy -= entries.length;
+      for (const waiting of entries) this.work(waiting);
+      this.settle();
+    }, pause);
   }
 
   private stopWaiting(entry: Entry): void {

@@ -2,7 +2,7 @@
 """Records what iproute2 and the kernel say to each other into requests.json and replies.json beside this file.
 
 Needs root, iproute2 and strace. Each command runs in a fresh network namespace with a veth pair (v0 index 2, v1 index 3) under
-`strace -xx`; the octets of its sendmsg and recvmsg calls are taken as they are. iproute2's own preliminary requests (looking up a
+strace; the octets of its sendmsg and recvmsg calls are taken as they are. iproute2's own preliminary requests (looking up a
 device by name) are left out.
 """
 import json, os, platform, re, subprocess, sys
@@ -21,28 +21,27 @@ addr add 2001:db8:1::1/64 dev v0 nodad
 addr add 192.0.2.1/24 dev v0
 """
 
-# name -> (command, settled before it by these commands)
 REQUESTS = {
-    "IPv6 route over a gateway with metric, table, protocol and MTU": "-6 route add 2001:db8:100::/48 via 2001:db8:1::2 dev v0 metric 77 table 1000 proto 196 mtu 1400",
-    "IPv6 route replaced": "-6 route replace 2001:db8:100::/48 via 2001:db8:1::2 dev v0 metric 77 proto 196",
-    "IPv6 default route": "-6 route add default via 2001:db8:1::2 dev v0 proto 196",
-    "IPv6 multipath route": "-6 route add 2001:db8:101::/48 metric 1024 proto 196 nexthop via 2001:db8:1::2 dev v0 weight 1 nexthop via 2001:db8:1::3 dev v0 weight 3",
-    "IPv6 unreachable route": "-6 route add unreachable 2001:db8:102::/48 metric 1024 proto 196",
-    "IPv6 blackhole route": "-6 route add blackhole 2001:db8:103::/48 metric 1024 proto 196",
-    "seg6 encap": f"-6 route add 2001:db8:110::/48 {ENCAP} encap segs fc00:2::1,fc00:3::1 dev v0 metric 1024 proto 196",
-    "seg6 encap.red": f"-6 route add 2001:db8:111::/48 {ENCAP} encap.red segs fc00:2::1,fc00:3::1,fc00:4::1 dev v0 metric 1024 proto 196",
-    "seg6 inline": f"-6 route add 2001:db8:112::/48 {ENCAP} inline segs fc00:2::1 dev v0 metric 1024 proto 196",
-    "seg6 multipath": f"-6 route add 2001:db8:113::/48 metric 1024 proto 196 nexthop {ENCAP} encap segs fc00:2::1 via 2001:db8:1::2 dev v0 weight 1 nexthop {ENCAP} encap segs fc00:2::1 via 2001:db8:1::3 dev v0 weight 1",
-    "seg6local End": f"-6 route add fc00:1::1/128 {LOCAL} End dev v0 metric 1024 proto 196",
-    "seg6local End.X": f"-6 route add fc00:1::2/128 {LOCAL} End.X nh6 2001:db8:1::2 dev v0 metric 1024 proto 196",
-    "seg6local End.DX6": f"-6 route add fc00:1::3/128 {LOCAL} End.DX6 nh6 2001:db8:1::2 dev v0 metric 1024 proto 196",
-    "seg6local End.DX4": f"-6 route add fc00:1::4/128 {LOCAL} End.DX4 nh4 192.0.2.2 dev v0 metric 1024 proto 196",
-    "seg6local End.DT6": f"-6 route add fc00:1::5/128 {LOCAL} End.DT6 table 254 dev v0 metric 1024 proto 196",
-    "seg6local End with counters": f"-6 route add fc00:1::6/128 {LOCAL} End count dev v0 metric 1024 proto 196",
-    "IPv4 route": "-4 route add 198.51.100.0/24 via 192.0.2.2 dev v0 metric 100 proto 196 mtu 1400",
-    "IPv4 multipath route": "-4 route add 198.51.101.0/24 metric 100 proto 196 nexthop via 192.0.2.2 dev v0 weight 1 nexthop via 192.0.2.3 dev v0 weight 256",
+    "IPv6 route over a gateway with metric, table, protocol and MTU": "-6 route add 2001:db8:100::/48 via 2001:db8:1::2 dev v0 metric 77 table 1000 proto 210 mtu 1400",
+    "IPv6 route replaced": "-6 route replace 2001:db8:100::/48 via 2001:db8:1::2 dev v0 metric 77 proto 210",
+    "IPv6 default route": "-6 route add default via 2001:db8:1::2 dev v0 proto 210",
+    "IPv6 multipath route": "-6 route add 2001:db8:101::/48 metric 1024 proto 210 nexthop via 2001:db8:1::2 dev v0 weight 1 nexthop via 2001:db8:1::3 dev v0 weight 3",
+    "IPv6 unreachable route": "-6 route add unreachable 2001:db8:102::/48 metric 1024 proto 210",
+    "IPv6 blackhole route": "-6 route add blackhole 2001:db8:103::/48 metric 1024 proto 210",
+    "seg6 encap": f"-6 route add 2001:db8:110::/48 {ENCAP} encap segs fc00:2::1,fc00:3::1 dev v0 metric 1024 proto 210",
+    "seg6 encap.red": f"-6 route add 2001:db8:111::/48 {ENCAP} encap.red segs fc00:2::1,fc00:3::1,fc00:4::1 dev v0 metric 1024 proto 210",
+    "seg6 inline": f"-6 route add 2001:db8:112::/48 {ENCAP} inline segs fc00:2::1 dev v0 metric 1024 proto 210",
+    "seg6 multipath": f"-6 route add 2001:db8:113::/48 metric 1024 proto 210 nexthop {ENCAP} encap segs fc00:2::1 via 2001:db8:1::2 dev v0 weight 1 nexthop {ENCAP} encap segs fc00:2::1 via 2001:db8:1::3 dev v0 weight 1",
+    "seg6local End": f"-6 route add fc00:1::1/128 {LOCAL} End dev v0 metric 1024 proto 210",
+    "seg6local End.X": f"-6 route add fc00:1::2/128 {LOCAL} End.X nh6 2001:db8:1::2 dev v0 metric 1024 proto 210",
+    "seg6local End.DX6": f"-6 route add fc00:1::3/128 {LOCAL} End.DX6 nh6 2001:db8:1::2 dev v0 metric 1024 proto 210",
+    "seg6local End.DX4": f"-6 route add fc00:1::4/128 {LOCAL} End.DX4 nh4 192.0.2.2 dev v0 metric 1024 proto 210",
+    "seg6local End.DT6": f"-6 route add fc00:1::5/128 {LOCAL} End.DT6 table 254 dev v0 metric 1024 proto 210",
+    "seg6local End with counters": f"-6 route add fc00:1::6/128 {LOCAL} End count dev v0 metric 1024 proto 210",
+    "IPv4 route": "-4 route add 198.51.100.0/24 via 192.0.2.2 dev v0 metric 100 proto 210 mtu 1400",
+    "IPv4 multipath route": "-4 route add 198.51.101.0/24 metric 100 proto 210 nexthop via 192.0.2.2 dev v0 weight 1 nexthop via 192.0.2.3 dev v0 weight 256",
     "rule by source": "-6 rule add from 2001:db8:9::/48 table 100 priority 1000",
-    "rule by mark and interface": "-6 rule add fwmark 0x10/0xff iif v0 table 1000 priority 1001 protocol 196",
+    "rule by mark and interface": "-6 rule add fwmark 0x10/0xff iif v0 table 1000 priority 1001 protocol 210",
     "link up": "link set dev v1 up",
     "link MTU": "link set dev v1 mtu 9000",
     "link without generated addresses": "link set dev v1 addrgenmode none",
@@ -53,24 +52,24 @@ REQUESTS = {
     "lookup of the matching entry": "-6 route get fibmatch 2001:db8:1::77",
 }
 DELETIONS = {
-    "IPv6 route deleted": ("-6 route add 2001:db8:100::/48 dev v0 metric 77 table 1000 proto 196", "-6 route del 2001:db8:100::/48 dev v0 metric 77 table 1000 proto 196"),
+    "IPv6 route deleted": ("-6 route add 2001:db8:100::/48 dev v0 metric 77 table 1000 proto 210", "-6 route del 2001:db8:100::/48 dev v0 metric 77 table 1000 proto 210"),
     "rule deleted": ("-6 rule add from 2001:db8:9::/48 table 100 priority 1000", "-6 rule del from 2001:db8:9::/48 table 100 priority 1000"),
     "address deleted": ("-6 addr add 2001:db8:ffff::1/128 dev lo nodad", "-6 addr del 2001:db8:ffff::1/128 dev lo"),
     "neighbour deleted": ("-6 neigh replace 2001:db8:1::2 lladdr 02:00:00:00:00:99 dev v0 nud permanent", "-6 neigh del 2001:db8:1::2 dev v0"),
 }
 # Commands the kernel refuses with a text.
 REFUSED = {
-    "gateway that is not reachable": "-6 route add 2001:db8:100::/48 via 2001:db8:77::1 dev v0 proto 196",
-    "invalid prefix": "-4 route add 192.0.2.1/24 via 192.0.2.2 dev v0 proto 196",
-    "seg6 route over a multicast device route": "-6 route add 2001:db8:100::/48 nhid 12345 proto 196",
+    "gateway that is not reachable": "-6 route add 2001:db8:100::/48 via 2001:db8:77::1 dev v0 proto 210",
+    "invalid prefix": "-4 route add 192.0.2.1/24 via 192.0.2.2 dev v0 proto 210",
+    "unknown next hop object": "-6 route add 2001:db8:100::/48 nhid 12345 proto 210",
 }
 DUMPS = {
-    "IPv6 routes": (True, "-6 route show table all"),
-    "IPv4 routes": (True, "-4 route show table all"),
-    "rules": (True, "-6 rule show"),
-    "links": (True, "link show"),
-    "addresses": (True, "addr show"),
-    "neighbours": (True, "-6 neigh show nud all"),
+    "IPv6 routes": "-6 route show table all",
+    "IPv4 routes": "-4 route show table all",
+    "rules": "-6 rule show",
+    "links": "link show",
+    "addresses": "addr show",
+    "neighbours": "-6 neigh show nud all",
 }
 
 
@@ -78,14 +77,10 @@ def ip(command, check=True):
     return subprocess.run(["ip", "-n", NAMESPACE, *command.split()], check=check, capture_output=True, text=True)
 
 
-def octets(text):
-    return "".join(re.findall(r"\\x([0-9a-f]{2})", text))
-
-
 def trace(command):
-    """The messages of one ip command: [(sent?, hex)]. strace decodes netlink unless told to print the buffer raw."""
+    """The messages of one ip command: [(sent?, hex)], from strace's dumps of what was written and read."""
     result = subprocess.run(
-        ["ip", "netns", "exec", NAMESPACE, "strace", "-qq", "-xx", "-s", "1000000", "-e", "trace=none", "-e", "write=all", "-e", "read=all",
+        ["ip", "netns", "exec", NAMESPACE, "strace", "-qq", "-e", "write=all", "-e", "read=all",
          "-e", "trace=sendmsg,recvmsg,sendto,recvfrom", "-o", "/tmp/cpn-vectors.trace", "ip", *command.split()],
         capture_output=True, text=True)
     messages, current = [], None
@@ -98,12 +93,27 @@ def trace(command):
                 if current:
                     messages.append(current)
             else:
-                dump = re.match(r" \| [0-9a-f]+  ((?:[0-9a-f]{2} ?)+)", line.replace("  ", " ").replace(" |", " |", 1)) or re.match(r" \| ([0-9a-f]+) (.*?)  ", line)
                 row = re.match(r"^ \| [0-9a-f]{5,}  (.{49})", line)
                 if row and current is not None:
                     current[1] += re.sub(r"\s", "", row[1])
     os.unlink("/tmp/cpn-vectors.trace")
     return [m for m in messages if m[1]], result
+
+
+def answered(command, messages):
+    """The request proper and its answers: iproute2 looks device names up by requests of its own (RTM_GETLINK, 0x12), before or after."""
+    wanted = [i for i, (is_sent, hexed) in enumerate(messages) if is_sent and (command.startswith("link") or hexed[8:12] != "1200")][-1]
+    replies = []
+    for is_sent, hexed in messages[wanted + 1:]:
+        if is_sent:
+            break
+        replies.append(hexed)
+    return messages[wanted][1], replies
+
+
+def exchange(command, messages):
+    request, replies = answered(command, messages)
+    return {"request": request, "reply": replies[0]}
 
 
 def fresh():
@@ -124,27 +134,24 @@ def main():
     for name, command in REQUESTS.items():
         fresh()
         messages, result = trace(command)
-        sent = [hexed for is_sent, hexed in messages if is_sent]
-        received = [hexed for is_sent, hexed in messages if not is_sent]
         if result.returncode:
             print(name, result.stderr, file=sys.stderr)
-        requests.append({"name": name, "command": f"ip {command}", "request": sent[-1], "reply": received[-1]})
+        requests.append({"name": name, "command": f"ip {command}", **exchange(command, messages)})
     for name, (before, command) in DELETIONS.items():
         fresh()
         ip(before)
         messages, result = trace(command)
-        requests.append({"name": name, "command": f"ip {command}", "request": [h for s, h in messages if s][-1], "reply": [h for s, h in messages if not s][-1]})
+        requests.append({"name": name, "command": f"ip {command}", **exchange(command, messages)})
     for name, command in REFUSED.items():
         fresh()
         messages, result = trace(command)
-        refusals.append({"name": name, "command": f"ip {command}", "request": [h for s, h in messages if s][-1], "reply": [h for s, h in messages if not s][-1], "stderr": result.stderr.strip()})
+        refusals.append({"name": name, "command": f"ip {command}", **exchange(command, messages), "stderr": result.stderr.strip()})
     fresh()
     for command in REQUESTS.values():
         ip(command, check=False)
-    for name, (_, command) in DUMPS.items():
+    for name, command in DUMPS.items():
         messages, _ = trace(command)
-        start = max(i for i, (is_sent, _) in enumerate(messages) if is_sent)
-        dumps.append({"name": name, "command": f"ip {command}", "replies": [h for s, h in messages[start + 1:] if not s],
+        dumps.append({"name": name, "command": f"ip {command}", "replies": answered(command, messages)[1],
                       "json": json.loads(ip(f"-j -d {command}").stdout)})
     subprocess.run(["ip", "netns", "del", NAMESPACE], check=True)
     for file, content in (("requests.json", {**made, "vectors": requests, "refusals": refusals}), ("dumps.json", {**made, "vectors": dumps})):
