@@ -17,8 +17,9 @@ const BATCH = 64;
 const BATCHES_A_TURN = 8;
 const DUMP_ATTEMPTS = 10;
 const EINTR = 4;
-const EBADMSG = 74;
+const EPROTO = 71;
 const ENOBUFS = 105;
+const ECANCELED = 125;
 
 export interface NetlinkRequest {
   /** RTM_*. */
@@ -100,12 +101,12 @@ export class NetlinkClient {
     if (this.closed) return;
     this.closed = true;
     this.transport.close();
-    this.failAll(EBADMSG, 'the netlink socket was closed');
+    this.failAll(ECANCELED, 'the netlink socket was closed');
     for (const waiting of this.queue.splice(0)) waiting.done(this.closedError(waiting.request));
   }
 
   private closedError(request: NetlinkRequest): NetlinkError {
-    return new NetlinkError(EBADMSG, request.describe(), { errno: EBADMSG, text: 'the netlink socket is closed' });
+    return new NetlinkError(ECANCELED, request.describe(), { errno: ECANCELED, text: 'the netlink socket is closed' });
   }
 
   private enqueue(pending: Pending): void {
@@ -184,7 +185,7 @@ export class NetlinkClient {
   private onAnswer(message: NetlinkMessage, pending: Pending): void {
     this.pending.delete(message.sequence);
     const decoded = decodeAnswer(message);
-    let answer: Answer = decoded.fault === undefined ? decoded.value : { errno: EBADMSG, text: decoded.fault };
+    let answer: Answer = decoded.fault === undefined ? decoded.value : { errno: EPROTO, text: decoded.fault };
     if (answer.errno === 0 && pending.interrupted) answer = { errno: EINTR, text: 'the table changed while it was read' };
     pending.done(answer.errno === 0 ? undefined : new NetlinkError(answer.errno, pending.request.describe(), answer));
   }

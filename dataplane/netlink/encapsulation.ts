@@ -59,10 +59,18 @@ export interface OtherEncapsulation {
 
 export type Encapsulation = Seg6Encapsulation | Seg6LocalEncapsulation | OtherEncapsulation;
 
-/** Octets of an address known to be one; throws TypeError otherwise (a caller's mistake). */
+/** Gateways and segments are few and stand in many routes: parsing them was the largest part of encoding one. */
+const parsed = new Map<string, Uint8Array>();
+const MOST_PARSED = 4096;
+
+/** Octets of an address known to be one, not to be changed; throws TypeError otherwise (a caller's mistake). */
 export function addressOctets(address: string): Uint8Array {
+  const known = parsed.get(address);
+  if (known) return known;
   const octets = parseIp(address);
   if (!octets) throw new TypeError(`not an IP address: ${address}`);
+  if (parsed.size >= MOST_PARSED) parsed.clear();
+  parsed.set(address, octets);
   return octets;
 }
 

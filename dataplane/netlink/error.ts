@@ -1,6 +1,12 @@
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import type { NativeError } from '../native/index.js';
 import type { Answer } from './message.js';
+
+/** Symbols by number; the first of those that share one (EAGAIN, not EWOULDBLOCK). */
+const SYMBOLS = new Map(Object.entries(constants.errno).reverse().map(([symbol, number]) => [number, symbol]));
+SYMBOLS.set(constants.errno.EOPNOTSUPP, 'EOPNOTSUPP');
+const MEANINGS = getSystemErrorMap();
 
 /** A request the kernel refused, or that could not be answered. The message holds the request, the errno and the kernel's own text. */
 export class NetlinkError extends Error {
@@ -19,7 +25,8 @@ export class NetlinkError extends Error {
     readonly request: string,
     answer?: Answer,
   ) {
-    const [code, meaning] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+    const code = SYMBOLS.get(errno) ?? `E${errno}`;
+    const meaning = MEANINGS.get(-errno)?.[1] ?? 'refused';
     super(`${request}: ${answer?.text ?? meaning} (${code})`);
     this.code = code;
     this.kernelText = answer?.text;

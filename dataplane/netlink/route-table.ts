@@ -81,7 +81,8 @@ export class KernelRouteTable implements RouteTable {
   /** Routes of our protocol found at start that nobody declared yet. */
   private readonly stale = new Map<string, RouteMessage>();
   private readonly waiting = new Set<Entry>();
-  private readonly conflicts = new Set<Entry>();
+  private conflicts: Entry[] = [];
+  private investigating = false;
   private scarce: Entry[] = [];
   private readonly monitor: NetlinkMonitor;
   private readonly stopLinks: () => void;
@@ -341,19 +342,24 @@ export class KernelRouteTable implements RouteTable {
     if (next < Infinity) this.arm(next);
   }
 
-  /** Finds out who holds the keys that an exclusive write met; one dump a table for all that meet at once. */
+  /** Finds out who holds the keys that an exclusive write met: one dump a table for all that met something until then. */
   private investigate(entry: Entry): void {
-    this.conflicts.add(entry);
+    this.conflicts.push(entry);
     this.busy++;
-    if (this.conflicts.size > 1) return;
-    setImmediate(() => {
-      const entries = [...this.conflicts];
-      this.conflicts.clear();
-      void this.findHolders(entries).finally(() => {
-        this.busy -= entries.length;
-        this.settle();
-      });
-    });
+    if (this.investigating) return;
+    this.investigating = true;
+    setImmediate(() => void this.investigateAll());
+  }
+
+  private async investigateAll(): Promise<void> {
+    while (this.conflicts.length > 0 && !this.closed) {
+      const entries = this.conflicts;
+      this.conflicts = [];
+      await this.findHolders(entries);
+      this.busy -= entries.length;
+    }
+    this.investigating = false;
+    this.settle();
   }
 
   private async findHolders(entries: readonly Entry[]): Promise<void> {
@@ -409,7 +415,7 @@ export class KernelRouteTable implements RouteTable {
       this.mend(entry, 'removed by somebody else');
     } else if (entry.holder === 'other') {
       entry.holder = 'nobody';
-      if (entry.route) this.mend(entry, 'the route that was in the way is gone');
+      this.work(entry);
     }
   }
 

@@ -267,9 +267,9 @@ test("another protocol's route is left alone, and ours follows when it goes", as
     ip(`${family} route add ${prefix} via ${gateway} dev core0 metric 1024 proto bgp`);
     routes.set({ prefix, target: { kind: 'unreachable' } });
     await routes.settled();
-    const status = routes.status(prefix);
-    assert.equal(status?.installed, false);
-    assert.match(status?.error ?? '', /protocol bgp .* is in the way/);
+    const { installed, error = '' } = routes.status(prefix)!;
+    assert.equal(installed, false);
+    assert.match(error, /protocol bgp .* is in the way/);
     assert.deepEqual(shown(prefix, 'main', family).map(({ protocol }) => protocol), ['bgp']);
     ip(`${family} route del ${prefix} via ${gateway} dev core0 metric 1024 proto bgp`);
     await until('ours is in', () => routes.status(prefix)?.installed === true);

@@ -111,7 +111,7 @@ function values<T>(name: string, decode: (payload: Uint8Array) => Decoded<T>): T
   return messagesOf(name).map(({ payload }) => {
     const decoded = decode(payload);
     assert.equal(decoded.fault, undefined);
-    return decoded.value!;
+    return decoded.value;
   });
 }
 
