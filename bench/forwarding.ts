@@ -21,18 +21,23 @@ interface Result {
   readonly lost: number;
 }
 
-/** Puts the chain into the state of a variant; without the program where it is not under test. */
+/**
+ * Puts the chain into the state of a variant: without the program where it is not under test, and with a route of better metric in front of that
+ * to the TUN. The router process is stopped meanwhile, or it would put the program back.
+ */
 async function select(chain: FlowChain, router: Router, variant: Variant): Promise<void> {
-  const route = (...words: string[]): string => chain.exec('entry', 'ip', '-6', 'route', 'replace', SERVICE_PREFIX, ...words);
+  const ip = (...words: string[]): string => chain.exec('entry', 'ip', '-6', 'route', ...words, 'metric', '100');
   if (variant === 'pinned') {
-    await router.call({ op: 'attach' });
-    route('dev', 'cpn0');
+    router.process.kill('SIGCONT');
+    await router.call({ op: 'reconfigure' });
+    if (chain.exec('entry', 'ip', '-6', 'route', 'show', SERVICE_PREFIX, 'metric', '100') !== '') ip('del', SERVICE_PREFIX);
     return;
   }
+  router.process.kill('SIGSTOP');
   for (const name of ['e0', 'e1']) chain.exec('entry', 'tc', 'qdisc', 'replace', 'dev', name, 'clsact');
   for (const name of ['e0', 'e1']) chain.exec('entry', 'tc', 'qdisc', 'del', 'dev', name, 'clsact');
-  if (variant === 'seg6') route('encap', 'seg6', 'mode', 'encap', 'segs', SID_DX6, 'via', 'fd20::2', 'dev', 'e1');
-  else route('via', 'fd20::2', 'dev', 'e1');
+  if (variant === 'seg6') ip('replace', SERVICE_PREFIX, 'encap', 'seg6', 'mode', 'encap', 'segs', SID_DX6, 'via', 'fd20::2', 'dev', 'e1');
+  else ip('replace', SERVICE_PREFIX, 'via', 'fd20::2', 'dev', 'e1');
 }
 
 /** Pins and promotes every flow: two packets of each, in portions that fit the map of new flows. */
@@ -82,6 +87,7 @@ async function measure(flows: number, runs: number, seconds: number): Promise<Re
         rates[variant].push((Math.min(arrived, sent) / took) * 1000);
       }
     }
+    await select(chain, router, 'pinned');
     const counters = await router.counters();
     if ((counters['kernel_pinned'] ?? 0) < count * runs) throw new Error('the pinned runs did not go through the program');
     sender.stop();

@@ -30,7 +30,7 @@ import { drainPathMtu, openPathMtuSocket } from './path-mtu.js';
 import { PolicyTable } from './policies.js';
 import { PUNT_BATCH, PuntPath, type PuntSettings } from './punt.js';
 import { FlowAgeing, scanFlows } from './scanner.js';
-import { openTun, type Tun } from './tun.js';
+import { openTun, removeTun, type Tun } from './tun.js';
 
 /** Where the classifier sits among the filters of an interface's clsact ingress. */
 export const TC_PRIORITY = 50;
@@ -313,14 +313,12 @@ export class KernelFlowTable implements FlowTable {
     this.state = undefined;
   }
 
-  /** Takes programs, maps and the TUN away. */
-  remove(): void {
-    const state = this.opened;
-    this.release(state);
-    for (const ifindex of state.attached) native.tcDetach(ifindex, 'ingress', TC_PRIORITY);
-    state.tun.remove();
+  /** Takes programs (from these interfaces), maps and the TUN away, also those that an earlier run left; need not be open. */
+  remove(interfaces: readonly number[]): void {
+    this.close();
+    for (const ifindex of interfaces) native.tcDetach(ifindex, 'ingress', TC_PRIORITY);
+    removeTun(this.settings.tunName);
     unpinBpf(this.settings.bpffs);
-    this.state = undefined;
   }
 
   private release(state: OpenState): void {

@@ -26,8 +26,6 @@ export interface Tun {
   dropped(): number;
   /** Closes the descriptor; the device stays. */
   close(): void;
-  /** Closes the descriptor and takes the device away. */
-  remove(): void;
 }
 
 function withControlSocket<T>(body: (fd: number) => T): T {
@@ -89,9 +87,13 @@ export function openTun(name: string, mtu: number): Tun {
     setMtu: (value) => setMtu(name, value),
     dropped: () => transmitDrops(name),
     close: () => native.close(fd),
-    remove: () => {
-      native.close(fd);
-      native.close(native.openTun(name, false));
-    },
   };
+}
+
+/** Takes the device away, if there is one; nobody may have it open. */
+export function removeTun(name: string): void {
+  const devices = readFileSync('/proc/net/dev', 'utf8').split('\n');
+  if (!devices.some((line) => line.trimStart().startsWith(`${name}:`))) return;
+  // Without persistence it goes with its last descriptor.
+  native.close(native.openTun(name, false));
 }

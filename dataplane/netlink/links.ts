@@ -43,6 +43,8 @@ export interface Link extends LinkState, RouteInterface {
   /** Driver, such as veth or tun. */
   readonly kind?: string;
   readonly hardwareAddress: Uint8Array;
+  /** Index of the bridge, bond or VRF it belongs to. */
+  readonly master?: number;
   /** How often it was seen to go down: tells of a flap that was over before anybody looked. */
   readonly downs: number;
 }
@@ -146,7 +148,7 @@ export class LinkMonitor {
 
   private build(): void {
     this.names = new Map();
-    for (const { index, name, flags, mtu, hardwareAddress, kind } of this.messages.values()) {
+    for (const { index, name, flags, mtu, hardwareAddress, kind, master } of this.messages.values()) {
       const addresses: string[] = [];
       for (const [text, address] of this.addresses.get(index) ?? []) {
         // Not usable before duplicate address detection has passed (RFC 4862 section 5.4).
@@ -156,7 +158,7 @@ export class LinkMonitor {
       const up = enabled && (flags & IFF_RUNNING) !== 0;
       const loopback = (flags & IFF_LOOPBACK) !== 0;
       const downs = this.downs.get(index) ?? 0;
-      this.names.set(name, { name, index, up, enabled, loopback, downs, mtu, addresses, hardwareAddress, ...(kind !== undefined && { kind }) });
+      this.names.set(name, { name, index, up, enabled, loopback, downs, mtu, addresses, hardwareAddress, ...(kind !== undefined && { kind }), ...(master !== undefined && { master }) });
     }
   }
 

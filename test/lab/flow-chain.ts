@@ -1,5 +1,5 @@
 /**
- * Four network namespaces in a chain, made with plain `ip` commands, with a flow table in the second one:
+ * Four network namespaces in a chain, made with plain `ip` commands, with a dataplane in the second one:
  *
  *     client fd10::2 -- fd10::1 ENTRY fd20::1 -- fd20::2 EXIT fd30::1 -- fd30::2 server, service ID fd5e::1 on its loopback
  *
@@ -46,7 +46,7 @@ export interface RouterOptions {
   readonly interfaceBurst?: number;
 }
 
-/** A process with a KernelFlowTable in the entry namespace, spoken to in lines of JSON. */
+/** A process with a KernelDataplane in the entry namespace, spoken to in lines of JSON. */
 export class Router {
   private constructor(
     readonly process: ChildProcess,
@@ -133,7 +133,7 @@ export class FlowChain {
     execFileSync('mount', ['-t', 'bpf', 'bpf', this.bpffs]);
     for (const node of NODES) execFileSync('ip', ['netns', 'add', this.namespace(node)]);
     for (const node of NODES) {
-      this.ip(node, 'link set lo up');
+      if (node !== 'entry') this.ip(node, 'link set lo up');
       for (const scope of ['all', 'default']) {
         for (const setting of ['accept_dad=0', 'dad_transmits=0', 'accept_ra=0', 'seg6_enabled=1', `forwarding=${node === 'entry' || node === 'exit' ? 1 : 0}`]) {
           this.exec(node, 'sysctl', '-qw', `net.ipv6.conf.${scope}.${setting}`);
@@ -146,7 +146,6 @@ export class FlowChain {
     this.ip('client', '-6 route add default via fd10::1');
     this.ip('server', '-6 route add default via fd30::1');
     this.ip('server', `addr add ${SERVICE}/128 dev lo`);
-    this.ip('entry', `addr add ${ENTRY_LOOPBACK}/128 dev lo`);
     this.ip('entry', '-6 route add fc00:bb:2::/48 via fd20::2');
     this.ip('entry', '-6 route add fd30::/64 via fd20::2');
     this.ip('exit', '-6 route add fd10::/64 via fd20::1');
@@ -166,11 +165,8 @@ export class FlowChain {
     }
   }
 
-  /** A router whose program is attached, with the route of the service prefix to its TUN. */
-  async startRouter(options: RouterOptions = {}): Promise<Router> {
-    const router = await Router.start(this.namespace('entry'), this.bpffs, options);
-    this.ip('entry', `-6 route replace ${SERVICE_PREFIX} dev cpn0`);
-    return router;
+  startRouter(options: RouterOptions = {}): Promise<Router> {
+    return Router.start(this.namespace('entry'), this.bpffs, options);
   }
 
   down(): void {

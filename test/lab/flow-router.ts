@@ -1,18 +1,18 @@
-/** A process that holds a KernelFlowTable for the lab tests and benches: commands and answers are lines of JSON. */
+/** A process that holds a KernelDataplane for the lab tests and benches: commands and answers are lines of JSON. */
 import { createInterface } from 'node:readline';
 import type { DataplaneOptions, PolicyBlockOwner, PolicyWrite } from '../../dataplane/dataplane.js';
-import { KernelFlowTable } from '../../dataplane/flow/table.js';
-import { native } from '../../dataplane/native/index.js';
+import { KernelDataplane } from '../../dataplane/kernel.js';
 import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
 import { ENTRY_LOOPBACK, SERVICE_PREFIX, SID_BLOCK, type RouterOptions } from './flow-chain.js';
 
 interface Command {
-  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'attach' | 'busy' | 'close' | 'remove';
+  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'reconfigure' | 'capabilities' | 'links' | 'busy' | 'close' | 'remove';
   readonly writes?: readonly PolicyWrite[];
   readonly policy?: number;
   readonly spread?: number;
   readonly block?: number;
   readonly owner?: PolicyBlockOwner;
+  readonly options?: Partial<DataplaneOptions>;
 }
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as RouterOptions & { bpffs: string };
@@ -36,24 +36,21 @@ const options: DataplaneOptions = {
   },
 };
 
-const table = new KernelFlowTable({ bpffs: settings.bpffs, tunName: 'cpn0', log: (message) => process.stderr.write(`${message}\n`) });
+const dataplane = new KernelDataplane({ bpffs: settings.bpffs, log: (message) => process.stderr.write(`${message}\n`) });
+const table = dataplane.flows;
 let policy = -1;
 let spread = 1;
 let requirement: string | undefined;
 let expired = 0;
 const pathMtus: { policies: readonly number[]; mtu: number }[] = [];
 
-table.open(options);
 table.onPunt((packet) => {
   if (packet.requirement) requirement = Buffer.from(packet.requirement).toString('hex');
   return spread > 1 ? policy + (((packet.key[32]! << 8) | packet.key[33]!) % spread) : policy;
 });
 table.onExpired((keys) => (expired += keys.length));
 table.onPathMtu((policies, mtu) => pathMtus.push({ policies, mtu }));
-function attach(): void {
-  for (const name of ['e0', 'e1'] as const) table.attach(native.ifNameToIndex(name), options.interfaces[name]!, true);
-}
-attach();
+await dataplane.open(options);
 
 function flows(): unknown {
   const found: unknown[] = [];
@@ -64,7 +61,7 @@ function flows(): unknown {
   return found;
 }
 
-function handle(command: Command): unknown {
+async function handle(command: Command): Promise<unknown> {
   switch (command.op) {
     case 'policies':
       table.setPolicies(command.writes ?? []);
@@ -86,16 +83,20 @@ function handle(command: Command): unknown {
       return table.policyStatus(command.policy ?? 0) ?? null;
     case 'events':
       return { requirement, expired, pathMtus };
-    case 'attach':
-      attach();
+    case 'reconfigure':
+      await dataplane.reconfigure({ ...options, ...command.options });
       return true;
+    case 'capabilities':
+      return dataplane.capabilities();
+    case 'links':
+      return dataplane.links();
     case 'busy':
       return process.cpuUsage();
     case 'close':
-      table.close();
+      await dataplane.close();
       return true;
     case 'remove':
-      table.remove();
+      await dataplane.remove();
       return true;
   }
 }
@@ -105,7 +106,10 @@ say(true);
 const input = createInterface({ input: process.stdin });
 input.on('line', (line) => {
   const command = JSON.parse(line) as Command;
-  say(handle(command));
-  if (command.op === 'close' || command.op === 'remove') input.close();
+  void handle(command).then((answer) => {
+    say(answer);
+    if (command.op === 'close' || command.op === 'remove') input.close();
+  });
 });
+// Without its test it has no reason to be; what it programmed stays, as after a crash.
 input.on('close', () => process.exit(0));

@@ -1,0 +1,251 @@
+/** The dataplane of a Linux kernel: routes and addresses by rtnetlink, pinned flows by BPF, first packets by TUN. */
+import { systemClock, type Clock, type Timer } from '../daemon/clock.js';
+import type { Dataplane, DataplaneCapabilities, DataplaneOptions, FlowTable, InterfaceRole, LinkState, RouteTable } from './dataplane.js';
+import { DEFAULT_FLOW_TABLE_SETTINGS, KernelFlowTable } from './flow/table.js';
+import { NetlinkClient } from './netlink/client.js';
+import { LINK_GROUPS, LinkMonitor, type Link } from './netlink/links.js';
+import { probeRouting } from './netlink/probe.js';
+import { KernelRouteTable, ROUTE_GROUPS } from './netlink/route-table.js';
+import { openNetlinkSocket } from './netlink/socket.js';
+import { writeSysctl } from './netlink/sysctl.js';
+import { Prefix } from './packet/ip.js';
+
+/** Metric of the `unreachable` route behind that of a service prefix: it answers when the TUN is gone. */
+const UNREACHABLE_METRIC = 65_535;
+
+/** How often attachments are compared with the kernel, in ms: somebody may have removed a filter or a qdisc. */
+const RECONCILE_MS = 10_000;
+
+/** How long the kernel may take to tell of the TUN it has just made, in ms. */
+const TUN_WAIT_MS = 5000;
+
+const ETHERNET_ADDRESS_LENGTH = 6;
+
+/** Interfaces whose members hand their packets up to them: the program sits on them, not on the members. */
+const AGGREGATES = new Set(['bridge', 'bond', 'team']);
+
+export interface KernelDataplaneSettings {
+  /** Where the bpffs for pinned maps is or will be mounted. */
+  readonly bpffs?: string;
+  readonly tunName?: string;
+  readonly clock?: Clock;
+  /** One line each: what an operator should know and nobody asked for. */
+  readonly log?: (message: string) => void;
+}
+
+export class KernelDataplane implements Dataplane {
+  private readonly routeTable: KernelRouteTable;
+  private readonly flowTable: KernelFlowTable;
+  private readonly client: NetlinkClient;
+  private readonly linkMonitor: LinkMonitor;
+  private readonly clock: Clock;
+  private readonly log: (message: string) => void;
+  private readonly tunName: string;
+  private readonly bpffs: string;
+
+  private started = false;
+  private options: DataplaneOptions | undefined;
+  private found: DataplaneCapabilities = { seg6: false, seg6local: false, bpf: false, vrf: false, notes: ['not opened yet'] };
+  private readonly sysctlNotes = new Set<string>();
+  private servicePrefixes: readonly string[] = [];
+  private reconcileTimer: Timer | undefined;
+  /** Roles in force, by interface index. */
+  private readonly attached = new Map<number, InterfaceRole>();
+  /** Addresses that the daemon declared, by interface name. */
+  private readonly addresses = new Map<string, readonly string[]>();
+
+  /** Opens netlink sockets in the caller's network namespace; nothing is programmed before open(). Throws NativeError. */
+  constructor(settings: KernelDataplaneSettings = {}) {
+    this.clock = settings.clock ?? systemClock;
+    this.log = settings.log ?? (() => undefined);
+    this.tunName = settings.tunName ?? DEFAULT_FLOW_TABLE_SETTINGS.tunName;
+    this.bpffs = settings.bpffs ?? DEFAULT_FLOW_TABLE_SETTINGS.bpffs;
+    this.client = new NetlinkClient(openNetlinkSocket());
+    this.linkMonitor = new LinkMonitor(this.client, openNetlinkSocket(LINK_GROUPS), this.clock);
+    this.routeTable = new KernelRouteTable(this.client, openNetlinkSocket(ROUTE_GROUPS), this.linkMonitor, this.clock);
+    this.flowTable = new KernelFlowTable({ bpffs: this.bpffs, tunName: this.tunName, log: this.log });
+  }
+
+  get routes(): RouteTable {
+    return this.routeTable;
+  }
+
+  get flows(): FlowTable {
+    return this.flowTable;
+  }
+
+  capabilities(): DataplaneCapabilities {
+    return { ...this.found, notes: [...this.found.notes, ...this.sysctlNotes] };
+  }
+
+  async open(options: DataplaneOptions): Promise<void> {
+    await this.start();
+    const routing = await probeRouting(this.client);
+    this.found = { ...routing, bpf: false };
+    this.flowTable.open(options);
+    this.found = { ...routing, bpf: true };
+    this.options = options;
+    await this.tunKnown();
+    await this.applyAddresses();
+    if (this.linkMonitor.find('lo')?.enabled === false) await this.linkMonitor.change('lo', { up: true });
+    this.applyServicePrefixes(options.servicePrefixes);
+    this.applyInterfaces(true);
+    this.linkMonitor.onChange(() => this.applyInterfaces(false));
+    this.scheduleReconcile();
+    await this.routeTable.settled();
+  }
+
+  private async start(): Promise<void> {
+    await this.linkMonitor.start();
+    await this.routeTable.start();
+    this.started = true;
+  }
+
+  async reconfigure(options: DataplaneOptions): Promise<void> {
+    this.options = options;
+    this.flowTable.reconfigure(options);
+    await this.applyAddresses();
+    this.applyServicePrefixes(options.servicePrefixes);
+    this.applyInterfaces(true);
+    await this.routeTable.settled();
+  }
+
+  /** Routes over the TUN can be written once netlink has told of it. */
+  private tunKnown(): Promise<void> {
+    const known = (): boolean => this.linkMonitor.find(this.tunName)?.enabled === true;
+    if (known()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const stop = this.linkMonitor.onChange(() => {
+        if (!known()) return;
+        timer.cancel();
+        stop();
+        resolve();
+      });
+      const timer = this.clock.setTimeout(() => {
+        stop();
+        reject(new Error(`the kernel did not tell of the interface ${this.tunName} within ${TUN_WAIT_MS} ms`));
+      }, TUN_WAIT_MS);
+    });
+  }
+
+  /** Service prefixes lead to the TUN and to nothing else: a plain route to a service would bypass SRv6 unnoticed. */
+  private applyServicePrefixes(prefixes: readonly string[]): void {
+    const wanted = prefixes.map((prefix) => Prefix.from(prefix).toString());
+    for (const prefix of this.servicePrefixes) {
+      if (wanted.includes(prefix)) continue;
+      this.routeTable.remove(prefix);
+      this.routeTable.remove(prefix, undefined, UNREACHABLE_METRIC);
+    }
+    for (const prefix of wanted) {
+      this.routeTable.set({ prefix, target: { kind: 'unicast', nextHops: [{ interface: this.tunName }] } });
+      this.routeTable.set({ prefix, metric: UNREACHABLE_METRIC, target: { kind: 'unreachable' } });
+    }
+    this.servicePrefixes = wanted;
+  }
+
+  private roleOf(name: string): InterfaceRole {
+    return this.options?.interfaces[name] ?? 'core';
+  }
+
+  private isSteered(link: Link): boolean {
+    if (link.loopback || link.name === this.tunName) return false;
+    const master = link.master === undefined ? undefined : this.linkMonitor.links().find(({ index }) => index === link.master);
+    return master?.kind === undefined || !AGGREGATES.has(master.kind);
+  }
+
+  /** Puts the program on interfaces that have none, sets roles and kernel parameters; `all`: on those known already too. */
+  private applyInterfaces(all: boolean): void {
+    if (!this.options) return;
+    if (all) this.applyGlobalSysctls();
+    const links = this.linkMonitor.links();
+    const present = new Set(links.map(({ index }) => index));
+    for (const index of [...this.attached.keys()]) {
+      if (present.has(index)) continue;
+      this.attached.delete(index);
+      this.flowTable.forget(index);
+    }
+    for (const link of links) {
+      const role = this.roleOf(link.name);
+      if (!this.isSteered(link) || (!all && this.attached.get(link.index) === role)) continue;
+      // RFC 8754 section 5.1: SRHs are processed on interfaces inside the domain only.
+      this.sysctl(role === 'core' ? 1 : 0, 'net', 'ipv6', 'conf', link.name, 'seg6_enabled');
+      try {
+        this.flowTable.attach(link.index, role, link.hardwareAddress.length === ETHERNET_ADDRESS_LENGTH);
+        this.attached.set(link.index, role);
+      } catch (error) {
+        this.log(`interface ${link.name}: packets are not steered and the edge is not filtered: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  private applyGlobalSysctls(): void {
+    this.sysctl(1, 'net', 'ipv6', 'conf', 'all', 'forwarding');
+    for (const scope of ['all', 'default']) this.sysctl(1, 'net', 'ipv6', 'conf', scope, 'seg6_enabled');
+  }
+
+  private sysctl(value: number, ...parts: string[]): void {
+    try {
+      writeSysctl(value, ...parts);
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.sysctlNotes.has(message)) return;
+      this.sysctlNotes.add(message);
+      this.log(message);
+    }
+  }
+
+  private scheduleReconcile(): void {
+    this.reconcileTimer = this.clock.setTimeout(() => {
+      this.applyInterfaces(true);
+      this.scheduleReconcile();
+    }, RECONCILE_MS);
+  }
+
+  links(): readonly LinkState[] {
+    return this.linkMonitor.links();
+  }
+
+  onLinks(listener: (links: readonly LinkState[]) => void): void {
+    this.linkMonitor.onChange(listener);
+  }
+
+  /** Declares the addresses of ours on an interface: those of an earlier call that are not named any more go. */
+  async setAddresses(interfaceName: string, addresses: readonly string[]): Promise<void> {
+    this.addresses.set(interfaceName, addresses);
+    await this.applyAddresses();
+  }
+
+  private async applyAddresses(): Promise<void> {
+    if (!this.options) return;
+    const wanted = new Map(this.addresses);
+    wanted.set('lo', [...new Set([`${this.options.sourceAddress}/128`, ...(wanted.get('lo') ?? [])])]);
+    for (const [name, addresses] of wanted) await this.linkMonitor.setAddresses(name, addresses);
+  }
+
+  close(): Promise<void> {
+    this.flowTable.close();
+    this.closeNetlink();
+    return Promise.resolve();
+  }
+
+  /** Also what an earlier run left; need not be open. Kernel parameters stay as they are. */
+  async remove(): Promise<void> {
+    if (!this.started) await this.start();
+    await this.routeTable.removeAll();
+    this.flowTable.remove(
+      this.linkMonitor
+        .links()
+        .filter(({ loopback }) => !loopback)
+        .map(({ index }) => index),
+    );
+    await this.linkMonitor.removeAddresses();
+    this.closeNetlink();
+  }
+
+  private closeNetlink(): void {
+    this.reconcileTimer?.cancel();
+    this.routeTable.close();
+    this.linkMonitor.close();
+    this.client.close();
+  }
+}
