@@ -58,7 +58,7 @@ struct line {
   uint32_t serialising; /* first frame whose last bit is not out yet */
 
   uint64_t forwarded, lost, overflowed, failed;
-  int64_t latest; /* worst lateness of a departure, ns */
+  int64_t latest; /* worst lateness of a departure since the last change, ns */
 };
 
 static struct line *lines[MAX_LINES];
@@ -354,6 +354,7 @@ static napi_value delay_line_set(napi_env env, napi_callback_info info) {
     line->loss = (uint64_t)(loss * 4294967296.0);
     line->ns_per_octet = rate > 0 ? 8e9 / rate : 0;
     line->queue_limit = (uint32_t)queue;
+    line->latest = 0;
     lines[number] = line;
     if (number >= line_count) line_count = number + 1;
   }

@@ -62,7 +62,7 @@ export async function inspect(lab: Lab, json: boolean): Promise<string> {
     endpoints: link.endpoints.map((e) => `${e.node}:${e.interface}`),
     mtu: link.mtu,
     state: status[i]?.up === true ? 'up' : 'down',
-    impairments: status[i]?.directions.map((direction) => direction.impairment),
+    directions: status[i]?.directions,
   }));
   if (json) return `${JSON.stringify({ name: lab.name, file: lab.topology.file, nodes, links }, null, 2)}\n`;
   const table = new Table({ head: ['Name', 'Kind', 'Image', 'State', 'Pid', 'Daemons', 'Interfaces'], style: { head: [], border: [] } });

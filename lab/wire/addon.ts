@@ -11,7 +11,7 @@ export interface DelayLineStatus {
   readonly overflowed: number;
   /** Refused by the outgoing interface: down, or frame over its MTU. */
   readonly failed: number;
-  /** How much later than due a frame left at worst, in ns. */
+  /** How much later than due a frame left at worst since the line was changed, in ns. */
   readonly latestNs: number;
   /** Whether the line's thread got real-time priority. */
   readonly realtime: boolean;
