@@ -127,16 +127,12 @@ export async function startInit(state: LabState, node: TopologyNode, checkout: s
   const stdin = child.stdin!;
   const stdout = child.stdout!;
   const pid = await new Promise<number>((resolve, reject) => {
-    const lines = createInterface({ input: stdout });
-    lines.on('line', (line) => {
+    createInterface({ input: stdout }).on('line', (line) => {
       if (line.startsWith('ready ')) resolve(Number(line.slice(6)));
     });
-    child.on('error', reject);
-    child.on('exit', () => {
-      const reason = readFileSync(state.logFile(node.name, 'init'), 'utf8').trim();
-      reject(new LabError(`node ${node.name}: its namespaces could not be made: ${reason}`));
-    });
-  });
+    child.once('error', reject);
+    child.once('exit', () => reject(new LabError(`node ${node.name}: its namespaces could not be made: ${readFileSync(state.logFile(node.name, 'init'), 'utf8').trim()}`)));
+  }).finally(() => child.removeAllListeners('exit'));
   const init = processRef(pid);
   if (!init) throw new LabError(`node ${node.name}: its init process ended`);
   state.writeInit(node.name, init);

@@ -38,9 +38,18 @@ export class YamlDocument {
 
   /** Faults of the YAML itself. */
   syntaxProblems(): Problem[] {
-    return this.document.errors.map((error) => ({ line: this.lines.linePos(error.pos[0]).line, field: '', message: error.message }));
+    const problems = this.document.errors.map((error) => ({ line: this.lines.linePos(error.pos[0]).line, field: '', message: error.message }));
+    if (problems.length > 0) return problems;
+    try {
+      this.document.toJS();
+      return [];
+    } catch (error) {
+      // Aliases without an anchor, or so many that they would fill the memory.
+      return [{ line: 1, field: '', message: error instanceof Error ? error.message : String(error) }];
+    }
   }
 
+  /** The document as plain values. Throws where `syntaxProblems` has something to say. */
   value(): unknown {
     return this.document.toJS();
   }

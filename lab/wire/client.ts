@@ -24,7 +24,7 @@ export async function startWire(state: LabState): Promise<ProcessRef> {
     createInterface({ input: stdout }).once('line', () => resolve());
     child.once('error', reject);
     child.once('exit', () => reject(new LabError(`the wire process could not start: ${readFileSync(state.wireLog, 'utf8').trim()}`)));
-  });
+  }).finally(() => child.removeAllListeners('exit'));
   // unshare without --fork becomes the program: the child is the wire process itself.
   const wire = processRef(child.pid!);
   if (!wire) throw new LabError('the wire process ended');
@@ -40,7 +40,7 @@ export async function askWire(state: LabState, request: WireRequest): Promise<re
   const socket = createConnection(state.wireSocket);
   const line = await new Promise<string>((resolve, reject) => {
     socket.once('error', (error) => reject(new LabError(`lab ${state.lab}: its wire process does not answer (${error.message})`)));
-    socket.once('close', () => reject(new LabError(`lab ${state.lab}: its wire process ended: ${readFileSync(state.wireLog, 'utf8').trim().slice(-1000)}`)));
+    socket.once('close', () => reject(new LabError(`lab ${state.lab}: its wire process ended; see ${state.wireLog}`)));
     createInterface({ input: socket }).once('line', resolve);
     socket.write(`${JSON.stringify(request)}\n`);
   }).finally(() => socket.destroy());
