@@ -1,5 +1,6 @@
 /** Capabilities of the OPEN (RFC 5492), each code in both directions. */
 import { Reader, Writer } from '../../../dataplane/packet/cursor.js';
+import { copyOf } from './octets.js';
 import type { AddPathFamily, Capability, ExtendedNextHopEntry, GracefulRestartFamily } from './types.js';
 
 const Code = {
@@ -78,7 +79,7 @@ export function decodeCapabilities(parameter: Reader): Capability[] | undefined 
     const value = parameter.slice(parameter.u8());
     if (!value.ok) return undefined;
     const start = value.offset;
-    capabilities.push(decodeValue(code, value) ?? { kind: 'unknown', code, value: value.bytes.slice(start, value.end) });
+    capabilities.push(decodeValue(code, value) ?? { kind: 'unknown', code, value: copyOf(value.bytes, start, value.end) });
   }
   return capabilities;
 }

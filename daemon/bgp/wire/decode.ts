@@ -2,6 +2,7 @@
 import { Reader } from '../../../dataplane/packet/cursor.js';
 import { readHeader } from './header.js';
 import { ErrorCode, HeaderSubcode, notification, sessionFault, shutdownCommunication } from './notification.js';
+import { copyOf } from './octets.js';
 import { decodeOpen } from './open.js';
 import {
   type DecodeContext,
@@ -19,7 +20,7 @@ import { decodeUpdate } from './update.js';
 const ROUTE_REFRESH_LENGTH = HEADER_LENGTH + 4;
 
 function decodeNotification(body: Reader): NotificationMessage {
-  const message = { code: body.u8(), subcode: body.u8(), data: body.rest().slice() };
+  const message = { code: body.u8(), subcode: body.u8(), data: copyOf(body.rest()) };
   return { type: 'notification', ...message, shutdownCommunication: shutdownCommunication(message) };
 }
 
@@ -29,7 +30,7 @@ function decodeRouteRefresh(bytes: Uint8Array, body: Reader): RouteRefreshMessag
   const safi = body.u8();
   // RFC 7313 section 5. A plain request may be longer where outbound route filters are spoken (RFC 5291), which are ignored here.
   if (bytes.length !== ROUTE_REFRESH_LENGTH && (subtype === RouteRefreshSubtype.begin || subtype === RouteRefreshSubtype.end)) {
-    const answer = notification(ErrorCode.routeRefresh, 1, bytes.slice());
+    const answer = notification(ErrorCode.routeRefresh, 1, copyOf(bytes));
     return sessionFault('RFC 7313 section 5', `ROUTE-REFRESH of ${bytes.length} octets`, answer);
   }
   return { type: 'routeRefresh', family: { afi, safi }, subtype };

@@ -1,6 +1,7 @@
 /** The message header (RFC 4271 section 4.1): marker, length, type. */
 import { Writer } from '../../../dataplane/packet/cursor.js';
 import { ErrorCode, HeaderSubcode, notification, sessionFault } from './notification.js';
+import { copyOf } from './octets.js';
 import { HEADER_LENGTH, MAX_EXTENDED_MESSAGE_LENGTH, MAX_MESSAGE_LENGTH, MessageType, type SessionFault } from './types.js';
 
 /** Shortest length of each type, header included, by type code. */
@@ -24,7 +25,7 @@ export function readHeader(bytes: Uint8Array, at: number, extendedMessage: boole
     sessionFault(
       'RFC 4271 section 6.1',
       `length ${length} is impossible for message type ${type}`,
-      notification(ErrorCode.messageHeader, HeaderSubcode.badMessageLength, bytes.slice(at + 16, at + 18)),
+      notification(ErrorCode.messageHeader, HeaderSubcode.badMessageLength, copyOf(bytes, at + 16, at + 18)),
     );
   if (length < HEADER_LENGTH || length > maximumLength(type, extendedMessage)) return badLength();
   const minimum = MINIMUM_LENGTH[type];
@@ -32,7 +33,7 @@ export function readHeader(bytes: Uint8Array, at: number, extendedMessage: boole
     return sessionFault(
       'RFC 4271 section 6.1',
       `message type ${type} is unknown`,
-      notification(ErrorCode.messageHeader, HeaderSubcode.badMessageType, bytes.slice(at + 18, at + 19)),
+      notification(ErrorCode.messageHeader, HeaderSubcode.badMessageType, copyOf(bytes, at + 18, at + 19)),
     );
   }
   if (length < minimum || (type === MessageType.keepalive && length !== HEADER_LENGTH)) return badLength();

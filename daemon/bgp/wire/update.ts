@@ -9,6 +9,7 @@ import { mergeAs4Path } from './attributes/segments.js';
 import { decodeUnknown } from './attributes/unknown.js';
 import { readNlri } from './nlri.js';
 import { ErrorCode, notification, sessionFault, UpdateSubcode } from './notification.js';
+import { copyOf } from './octets.js';
 import {
   AFI_IPV4,
   type AfiSafi,
@@ -59,7 +60,7 @@ class AttributeListDecoder {
   ) {}
 
   note(problem: AttributeProblem, type: number | undefined, raw: Uint8Array | undefined): void {
-    this.found.push({ problem, type, raw: raw?.slice() });
+    this.found.push({ problem, type, raw: raw && copyOf(raw) });
   }
 
   run(): void {

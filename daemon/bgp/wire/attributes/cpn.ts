@@ -1,6 +1,7 @@
 /** The CPN attribute (proto/WIRE.md section 2): one CPN block, optional transitive, of a configured type code. */
 import { decodeCpnBlock, encodeCpnBlock, isCpnBlock } from '../../../computing/block.js';
 import type { CpnBlock } from '../../../computing/types.js';
+import { copyOf } from '../octets.js';
 import { AttributeFlag, type CpnAttribute } from '../types.js';
 import { type AttributeEncoder, type AttributeProblem, OPTIONAL_TRANSITIVE, withdraw, writeAttributeHeader } from './attribute.js';
 import type { AttributeDraft } from './draft.js';
@@ -14,11 +15,11 @@ const SECTION = 'proto/WIRE.md section 2';
  */
 export function decodeCpn(flags: number, type: number, value: Uint8Array, draft: AttributeDraft): AttributeProblem | undefined {
   if (!isCpnBlock(value)) {
-    draft.unknown.push({ flags: OPTIONAL_TRANSITIVE | AttributeFlag.partial, type, value: value.slice() });
+    draft.unknown.push({ flags: OPTIONAL_TRANSITIVE | AttributeFlag.partial, type, value: copyOf(value) });
     return undefined;
   }
   if ((flags & OPTIONAL_TRANSITIVE) !== OPTIONAL_TRANSITIVE) return withdraw(SECTION, `CPN attribute with flags 0x${flags.toString(16)}`);
-  const own = value.slice();
+  const own = copyOf(value);
   const decoded = decodeCpnBlock(own);
   if (decoded.kind === 'framingFault') return withdraw(SECTION, `CPN attribute: ${decoded.reason} at octet ${decoded.offset}`);
   if (decoded.kind === 'block') {

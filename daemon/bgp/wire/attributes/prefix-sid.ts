@@ -5,6 +5,7 @@
 import { Reader, Writer } from '../../../../dataplane/packet/cursor.js';
 import { formatIp, parseIp } from '../../../../dataplane/packet/ip.js';
 import type { SidInfo } from '../../../computing/types.js';
+import { copyOf } from '../octets.js';
 import { AttributeType, type PrefixSid } from '../types.js';
 import { type AttributeDecoder, type AttributeEncoder, OPTIONAL_TRANSITIVE, transitiveFlags, writeAttributeHeader } from './attribute.js';
 
@@ -49,7 +50,7 @@ export const prefixSid: AttributeDecoder = {
   name: 'Prefix-SID',
   flags: OPTIONAL_TRANSITIVE,
   decode(value, draft) {
-    const octets = value.rest().slice();
+    const octets = copyOf(value.rest());
     draft.prefixSid = { value: octets, sid: firstSid(octets) };
     return undefined;
   },

@@ -1,5 +1,6 @@
 /** Attributes this codec does not know (RFC 4271 sections 5 and 6.3). */
 import { UpdateSubcode } from '../notification.js';
+import { copyOf } from '../octets.js';
 import { AttributeFlag } from '../types.js';
 import { type AttributeEncoder, type AttributeProblem, reset, writeAttributeHeader } from './attribute.js';
 import type { AttributeDraft } from './draft.js';
@@ -10,7 +11,7 @@ export function decodeUnknown(flags: number, type: number, value: Uint8Array, dr
     return reset('RFC 4271 section 6.3', `well-known attribute ${type} is not recognised`, UpdateSubcode.unrecognizedWellKnownAttribute);
   }
   if ((flags & AttributeFlag.transitive) !== 0) {
-    draft.unknown.push({ flags: AttributeFlag.optional | AttributeFlag.transitive | AttributeFlag.partial, type, value: value.slice() });
+    draft.unknown.push({ flags: AttributeFlag.optional | AttributeFlag.transitive | AttributeFlag.partial, type, value: copyOf(value) });
   }
   return undefined;
 }
