@@ -185,3 +185,146 @@ ${clients.map((_, i) => `  neighbor ${address(i)} activate\n  neighbor ${address
       assert.deepEqual(faults, []);
     }));
 });
+
+describe('With BIRD', { skip: !isRoot || !has('/usr/sbin/bird') }, () => {
+  test('an iBGP session with ADD-PATH comes up, carries routes and the CPN attribute both ways, and restarts', () =>
+    withLab('bird', async (lab) => {
+      lab.node('us');
+      lab.node('them');
+      lab.link('us', us, 'them', them);
+      const configuration = lab.file(
+        'bird.conf',
+        `router id 10.0.0.2;
+log stderr all;
+protocol device {}
+protocol static { ipv6; route 2001:db8:b1::/48 unreachable; route 2001:db8:b2::/48 unreachable; }
+protocol bgp peer1 {
+  local ${them} as 65000;
+  neighbor ${us} as 65000;
+  connect retry time 1;
+  error wait time 1, 2;
+  ipv6 { import all; export all; add paths on; import table on; };
+}
+`,
+      );
+      lab.start('them', ['/usr/sbin/bird', '-f', '-c', configuration, '-s', `${lab.directory}/bird.ctl`]);
+      const birdc = (...command: string[]): string => lab.exec('them', 'birdc', '-s', `${lab.directory}/bird.ctl`, ...command);
+      const driver = lab.speaker('us', options(us, [neighbor(them, us, 65000, { cpn: true, connectRetryMs: 1000, addPath: { receive: true, send: true } })]));
+      const view = await driver.established(them);
+      assert.ok(view.capabilities.received.includes('ADD-PATH ipv6-unicast both'), view.capabilities.received.join('; '));
+      const value = block(us, 'fcbb:bb00:11:e001::');
+      await driver.run({ do: 'announce', routes: [{ prefix: '2001:db8:a::/48' }, { prefix: serviceId, cpn: value }] });
+      await eventually('routes of BIRD here', async () => (await sees(driver, '2001:db8:b1::/48')) && (await sees(driver, '2001:db8:b2::/48')));
+      assert.ok((await driver.show()).routes.filter((route) => route.peer === them).every((route) => route.pathId > 0));
+      const hex = Buffer.from(encodeCpnBlock(value)).toString('hex');
+      const shown = await eventually('the service route at BIRD', () => {
+        const text = birdc('show', 'route', 'all', serviceId);
+        return text.includes('BGP.ff') ? text : undefined;
+      });
+      assert.ok(shown.replaceAll(/\s/g, '').includes(hex.slice(0, 60)), shown);
+      assert.ok(birdc('show', 'route').includes('2001:db8:a::/48'));
+      await eventually('End-of-RIB from BIRD', async () => (await driver.neighbor(them)).endOfRib.length > 0);
+
+      birdc('restart', 'peer1');
+      await eventually('the session again', async () => (await driver.neighbor(them)).establishedCount === 2);
+      await eventually('routes of BIRD again', () => sees(driver, '2001:db8:b1::/48'));
+      await driver.run({ do: 'withdraw', prefixes: ['2001:db8:a::/48'] });
+      await eventually('the withdrawal at BIRD', () => !birdc('show', 'route').includes('2001:db8:a::/48'));
+      assert.deepEqual((await driver.show()).events.filter((event) => event.kind === 'fault'), []);
+    }));
+});
+
+describe('With GoBGP', { skip: !isRoot || !has('/usr/bin/gobgpd') }, () => {
+  test('an eBGP session comes up, carries routes both ways and the CPN attribute through it, and comes back after a shutdown', () =>
+    withLab('gobgp', async (lab) => {
+      lab.node('us');
+      lab.node('them');
+      lab.link('us', us, 'them', them);
+      const configuration = lab.file(
+        'gobgp.toml',
+        `[global.config]
+  as = 65002
+  router-id = "10.0.0.2"
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "${us}"
+    peer-as = 65001
+  [neighbors.timers.config]
+    connect-retry = 1
+    idle-hold-time-after-reset = 1
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "ipv6-unicast"
+`,
+      );
+      lab.start('them', ['/usr/bin/gobgpd', '-f', configuration, '--pprof-disable']);
+      const gobgp = (...command: string[]): string => lab.exec('them', 'gobgp', ...command);
+      const driver = lab.speaker('us', options(us, [neighbor(them, us, 65002, { cpn: true, connectRetryMs: 1000 })], 65001));
+      await driver.established(them);
+      gobgp('global', 'rib', 'add', '2001:db8:90::/48', '-a', 'ipv6');
+      await eventually('the route of GoBGP here', () => sees(driver, '2001:db8:90::/48'));
+      const value = block(us, 'fcbb:bb00:11:e001::');
+      await driver.run({ do: 'announce', routes: [{ prefix: '2001:db8:a::/48' }, { prefix: serviceId, cpn: value }] });
+      const shown = await eventually('the service route at GoBGP', () => {
+        const text = gobgp('global', 'rib', serviceId, '-a', 'ipv6', '-j');
+        return text.includes('"type":255') ? text : undefined;
+      });
+      assert.ok(shown.includes(Buffer.from(encodeCpnBlock(value)).toString('base64')), shown);
+      await driver.run({ do: 'withdraw', prefixes: ['2001:db8:a::/48'] });
+      await eventually('the withdrawal at GoBGP', () => !gobgp('global', 'rib', '-a', 'ipv6').includes('2001:db8:a::/48'));
+      gobgp('global', 'rib', 'del', '2001:db8:90::/48', '-a', 'ipv6');
+      await eventually('the withdrawal here', async () => !(await sees(driver, '2001:db8:90::/48')));
+      gobgp('neighbor', us, 'disable');
+      await eventually('the NOTIFICATION of GoBGP', async () => (await driver.show()).events.some((event) => event.text.includes('received Cease')));
+      gobgp('neighbor', us, 'enable');
+      await eventually('the session again', async () => (await driver.neighbor(them)).establishedCount === 2);
+      assert.deepEqual((await driver.show()).events.filter((event) => event.kind === 'fault'), []);
+    }));
+});
+
+describe('With ExaBGP', { skip: !isRoot || !has('/usr/sbin/exabgp') }, () => {
+  test('an unknown attribute goes on with Partial set, and a malformed UPDATE withdraws its routes without a reset', () =>
+    withLab('exabgp', async (lab) => {
+      for (const node of ['us', 'them', 'third']) lab.node(node);
+      lab.link('us', us, 'them', them);
+      lab.link('us', '2001:db8:fe::1', 'third', '2001:db8:fe::3');
+      const configuration = lab.file(
+        'exabgp.conf',
+        `neighbor ${us} {
+  router-id 10.0.0.2;
+  local-address ${them};
+  local-as 65002;
+  peer-as 65001;
+  family { ipv6 unicast; }
+  capability { route-refresh enable; }
+  static {
+    route 2001:db8:e1::/48 next-hop ${them} attribute [0x99 0xc0 0x01020304] med 5 community [65002:7];
+    route 2001:db8:e2::/48 next-hop ${them} attribute [0x20 0xc0 0x0102];
+    route 2001:db8:e3::/48 next-hop ${them} attribute [0xff 0xc0 0x43504e0100020010];
+  }
+}
+`,
+      );
+      lab.start('them', ['/usr/sbin/exabgp', configuration], { env: { exabgp_daemon_user: 'root', exabgp_api_cli: 'false', exabgp_log_level: 'ERR' } });
+      const middle = lab.speaker('us', options(us, [neighbor(them, us, 65002, { connectRetryMs: 1000 }), neighbor('2001:db8:fe::3', '2001:db8:fe::1', 65003, { connectRetryMs: 1000 })], 65001));
+      const third = lab.speaker('third', options('2001:db8:fe::3', [neighbor('2001:db8:fe::1', '2001:db8:fe::3', 65001, { connectRetryMs: 1000 })], 65003));
+      await middle.established(them);
+      await third.established('2001:db8:fe::1');
+      await eventually('the route at the third router', () => sees(third, '2001:db8:e1::/48'));
+      const route = (await third.show()).routes.find((other) => other.prefix === '2001:db8:e1::/48')!;
+      assert.deepEqual(route.unknown, [{ type: 0x99, flags: 0xe0, value: '01020304' }]);
+      assert.deepEqual([route.asPath, route.communities, route.med], ['65001 65002', ['65002:7'], undefined]);
+
+      const faults = await eventually('the malformed UPDATEs', async () => {
+        const view = await middle.neighbor(them);
+        return view.updateErrors.treatAsWithdraw === 2 ? (await middle.show()).events.filter((event) => event.kind === 'fault') : undefined;
+      });
+      // A large community of 2 octets (RFC 8092 section 5), and a CPN block whose TLV is longer than the attribute.
+      assert.deepEqual(faults.map((fault) => fault.text.split(':')[0]).sort(), ['attribute 255', 'attribute 32']);
+      assert.ok(faults.every((fault) => fault.raw !== undefined && fault.raw.length > 4));
+      const routes = (await middle.show()).routes.map((other) => other.prefix);
+      assert.deepEqual(routes, ['2001:db8:e1::/48']);
+      assert.equal((await middle.neighbor(them)).establishedCount, 1);
+      assert.equal((await middle.neighbor(them)).state, 'Established');
+    }));
+});
