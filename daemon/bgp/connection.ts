@@ -110,10 +110,11 @@ export class Connection {
     this.state = { ...this.state, name: 'Idle', stopped: true };
   }
 
-  /** Sends an encoded message; dropped when there is no stream. */
-  send(type: Message['type'], bytes: Uint8Array): void {
-    if (!this.stream) return;
-    this.options.counters.sent[type]++;
+  /** Sends encoded messages of one type in one write; dropped when there is no stream. */
+  send(type: Message['type'], ...messages: readonly Uint8Array[]): void {
+    if (!this.stream || messages.length === 0) return;
+    const bytes = messages.length === 1 ? messages[0]! : Buffer.concat(messages);
+    this.options.counters.sent[type] += messages.length;
     this.options.counters.octetsSent += bytes.length;
     this.stream.write(bytes);
   }

@@ -185,29 +185,24 @@ export class RouteExchange {
     const { session } = this;
     if (!session || (session.connection.stream?.buffered ?? Infinity) > outputHigh) return;
     const { withdrawn, announced } = session.out.take(outputSlice);
+    const updates: Uint8Array[] = [];
     for (const family of session.negotiated.families) {
       const nlri = withdrawn.filter(({ prefix }) => prefix.family === family);
-      this.sendAll(session, packWithdrawals(afiSafi(family), nlri, session.encode));
+      updates.push(...packWithdrawals(afiSafi(family), nlri, session.encode));
     }
-    for (const group of announced) this.sendGroup(session, group);
+    for (const group of announced) updates.push(...this.packGroup(session, group));
+    session.connection.send('update', ...updates);
     if (session.out.pending > 0) this.schedulePump();
     else if (this.environment.locRib.pending === 0) this.finishDumps(session);
   }
 
-  private sendAll(session: Session, updates: readonly Uint8Array[]): void {
-    for (const bytes of updates) session.connection.send('update', bytes);
-  }
-
-  private sendGroup(session: Session, { attributes, nextHop, nlri, family }: AnnouncementGroup): void {
+  private packGroup(session: Session, { attributes, nextHop, nlri, family }: AnnouncementGroup): Uint8Array[] {
     const updates = packAnnouncements({ family: afiSafi(family), nextHop, nlri }, attributes, session.encode);
-    if (updates) {
-      this.sendAll(session, updates);
-      return;
-    }
+    if (updates) return updates;
     // RFC 8654 section 4: routes that fit no message of this peer are withdrawn from it.
     session.out.forget(nlri);
-    this.sendAll(session, packWithdrawals(afiSafi(family), nlri, session.encode));
     this.environment.report(this.address, 'error', `${nlri.length} routes not announced, ${nlri[0]!.prefix.toString()} among them: their attributes are too long for the peer`);
+    return packWithdrawals(afiSafi(family), nlri, session.encode);
   }
 
   private finishDumps(session: Session): void {
