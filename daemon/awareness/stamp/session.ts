@@ -50,7 +50,7 @@ export type ReplyVerdict = 'measured' | 'late' | 'malformed' | 'unexpected';
 
 export class StampSession {
   alive = true;
-  private readonly window = new StatisticsWindow();
+  private readonly window: StatisticsWindow;
   private readonly probes = new Map<number, Probe>();
   private sequence = 0;
   private missed = 0;
@@ -62,7 +62,9 @@ export class StampSession {
     private options: SessionOptions,
     private readonly shell: SessionShell,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.window = new StatisticsWindow(options.intervalMs / 4);
+  }
 
   /** Starts at a random point of the interval, so that the sessions of a router (and of all routers started together) spread. */
   start(): void {
@@ -156,8 +158,8 @@ export class StampSession {
     const rttUs = residenceUs >= 0 && residenceUs <= elapsedUs ? elapsedUs - residenceUs : elapsedUs;
     // Back after it was gone: perhaps by another path, of which the old round trips say nothing.
     if (!this.alive && this.good === 0) this.window.restart();
-    if (probe.lost) this.window.onLateReply(rttUs);
-    else this.window.onReply(rttUs);
+    if (probe.lost) this.window.onLateReply(rttUs, receivedAt);
+    else this.window.onReply(rttUs, receivedAt);
     this.missed = 0;
     this.good++;
     if (!this.alive && this.good >= this.options.lost) {

@@ -1,7 +1,7 @@
 /** What the probes of one session say: round trip, jitter and loss over a window of the last probes. */
 
 export interface PathStatistics {
-  /** Round trip without the reflector's residence time, us: smoothed (1/8 weight of the newest), least and mean of the window; undefined before the first reply. */
+  /** Round trip without the reflector's residence time, us: smoothed, least and mean of the window; undefined before the first reply. */
   readonly rttUs: number | undefined;
   readonly minimumUs: number | undefined;
   readonly meanUs: number | undefined;
@@ -18,36 +18,68 @@ export interface PathStatistics {
 
 const RTT_GAIN = 1 / 8;
 const JITTER_GAIN = 1 / 16;
+/** So many first round trips are not smoothed but give their median: the first ones wait for neighbor discovery. */
+const FIRST = 8;
 const LOST = -1;
+
+interface Estimate {
+  readonly first: readonly number[];
+  readonly smoothed: number | undefined;
+  readonly previous: number | undefined;
+  readonly jitter: number;
+}
+
+const NOTHING: Estimate = { first: [], smoothed: undefined, previous: undefined, jitter: 0 };
+
+function extend(estimate: Estimate, rttUs: number): Estimate {
+  const { smoothed, previous } = estimate;
+  const first = estimate.first.length < FIRST ? [...estimate.first, rttUs] : estimate.first;
+  const median = [...first].sort((a, b) => a - b)[(first.length - 1) >> 1]!;
+  return {
+    first,
+    smoothed: smoothed === undefined || first !== estimate.first ? median : smoothed + (rttUs - smoothed) * RTT_GAIN,
+    previous: rttUs,
+    jitter: previous === undefined ? 0 : estimate.jitter + (Math.abs(rttUs - previous) - estimate.jitter) * JITTER_GAIN,
+  };
+}
 
 export class StatisticsWindow {
   private readonly outcomes: Float64Array;
   private count = 0;
-  private smoothed: number | undefined;
-  private previous: number | undefined;
-  private jitter = 0;
+  private estimate = NOTHING;
+  /** The estimate before the last reply, and when that came. */
+  private before = NOTHING;
+  private repliedAt = -Infinity;
   private counters = { sent: 0, received: 0, lost: 0, late: 0 };
 
-  constructor(size = 100) {
+  /**
+   * Replies that come within `bunchMs` of each other were held up together (by neighbor discovery, a queue): only the last of them says how
+   * long the way is now.
+   */
+  constructor(
+    private readonly bunchMs: number,
+    size = 100,
+  ) {
     this.outcomes = new Float64Array(size);
   }
 
   get rttUs(): number | undefined {
-    return this.smoothed;
+    return this.estimate.smoothed;
   }
 
   get jitterUs(): number {
-    return this.jitter;
+    return this.estimate.jitter;
   }
 
   onSent(): void {
     this.counters.sent++;
   }
 
-  onReply(rttUs: number): void {
+  /** `at`: when the reply came in, ms. */
+  onReply(rttUs: number, at: number): void {
     this.counters.received++;
     this.record(rttUs);
-    this.smooth(rttUs);
+    this.smooth(rttUs, at);
   }
 
   onLost(): void {
@@ -56,7 +88,7 @@ export class StatisticsWindow {
   }
 
   /** A reply to a probe that was counted as lost: takes one loss back. */
-  onLateReply(rttUs: number): void {
+  onLateReply(rttUs: number, at: number): void {
     this.counters.received++;
     this.counters.lost--;
     this.counters.late++;
@@ -67,25 +99,25 @@ export class StatisticsWindow {
       this.outcomes[index] = rttUs;
       break;
     }
-    this.smooth(rttUs);
+    this.smooth(rttUs, at);
   }
 
   private record(outcome: number): void {
     this.outcomes[this.count++ % this.outcomes.length] = outcome;
   }
 
-  private smooth(rttUs: number): void {
-    this.smoothed = this.smoothed === undefined ? rttUs : this.smoothed + (rttUs - this.smoothed) * RTT_GAIN;
-    if (this.previous !== undefined) this.jitter += (Math.abs(rttUs - this.previous) - this.jitter) * JITTER_GAIN;
-    this.previous = rttUs;
+  private smooth(rttUs: number, at: number): void {
+    if (at - this.repliedAt >= this.bunchMs) this.before = this.estimate;
+    this.repliedAt = at;
+    this.estimate = extend(this.before, rttUs);
   }
 
   /** Forgets window, round trip and jitter; the counters go on. */
   restart(): void {
     this.count = 0;
-    this.smoothed = undefined;
-    this.previous = undefined;
-    this.jitter = 0;
+    this.estimate = NOTHING;
+    this.before = NOTHING;
+    this.repliedAt = -Infinity;
   }
 
   read(): PathStatistics {
@@ -104,10 +136,10 @@ export class StatisticsWindow {
     }
     const received = filled - lost;
     return {
-      rttUs: this.smoothed,
+      rttUs: this.rttUs,
       minimumUs: received > 0 ? minimum : undefined,
       meanUs: received > 0 ? sum / received : undefined,
-      jitterUs: this.jitter,
+      jitterUs: this.jitterUs,
       lossPpm: filled > 0 ? Math.round((lost * 1_000_000) / filled) : 0,
       ...this.counters,
     };

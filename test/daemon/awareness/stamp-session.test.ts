@@ -147,6 +147,19 @@ describe('a STAMP session', () => {
     assert.equal(path.session.statistics.lossPpm, 1_000_000);
   });
 
+  it('replies that were held up together count as one, with the round trip of the last', () => {
+    path.lose = true;
+    path.clock.advance(1950);
+    path.lose = false;
+    // The way was blocked for two seconds and then let everything through at once.
+    for (const { packet } of path.sent) path.session.onPacket(path.reply(packet), path.clock.now());
+    assert.equal(path.session.alive, true);
+    assert.equal(Math.round(path.session.statistics.rttUs!), 50_000, 'the probe of 1900');
+    path.clock.advance(500);
+    assert.equal(Math.round(path.session.statistics.rttUs!), 20_000);
+    assert.ok(path.session.statistics.jitterUs < 3000);
+  });
+
   it('replies slower than an interval are no loss once the round trip is known', () => {
     path.rttMs = 250;
     path.clock.advance(5000);
