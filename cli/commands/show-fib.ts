@@ -19,10 +19,11 @@ export function showFib(show: Command, session: Session): void {
             policy.segments.join(' '),
             Number(policy.weight.toFixed(3)),
             policy.mtu,
+            policy.flows,
             installed(policy),
           ]),
         );
-        return table(['SERVICE', 'POLICY', 'EXIT#INSTANCE', 'SEGMENTS', 'WEIGHT', 'MTU', 'INSTALLED'], rows, 'no policies');
+        return table(['SERVICE', 'POLICY', 'EXIT#INSTANCE', 'SEGMENTS', 'WEIGHT', 'MTU', 'FLOWS', 'INSTALLED'], rows, 'no policies');
       });
     });
 }

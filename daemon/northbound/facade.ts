@@ -10,23 +10,12 @@ import type { Load, ServiceDelay } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { RequirementDefaults } from '../config/types.js';
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
+import type { InstanceUpdate, NamedComputing } from '../awareness/instance.js';
+import type { InstanceRef, InstanceState } from '../awareness/instances.js';
 import type { RouterEvent } from '../events.js';
 
-export type FacadeErrorCode =
-  | 'notFound' // no such neighbor, service, instance
-  | 'invalid' // the request makes no sense (two instances of that id, value out of range)
-  | 'notConfigured' // the part is not configured or not supported by this version
-  | 'unavailable'; // not now: starting, stopping
-
-export class FacadeError extends Error {
-  constructor(
-    readonly code: FacadeErrorCode,
-    message: string,
-  ) {
-    super(message);
-    this.name = 'FacadeError';
-  }
-}
+export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
+export type { InstanceRef, InstanceState, InstanceUpdate };
 
 export interface RouterStatus {
   readonly name: string;
@@ -187,13 +176,8 @@ export interface BgpRouteView {
   readonly paths: readonly BgpPathView[];
 }
 
-/** Computing as JSON shows it: names for codes. */
-export interface ComputingView {
-  readonly class: string; // logical, parallel, neural
-  readonly chip: string; // mixed, cpu, gpu, dpu, npu, tpu, fpga, or the number
-  readonly total: bigint; // operations per second
-  readonly residual: bigint;
-}
+/** Computing as JSON shows it: class logical, parallel, neural; chip mixed, cpu, gpu, dpu, npu, tpu, fpga, or the number. */
+export type ComputingView = NamedComputing;
 
 export interface ServiceView {
   readonly service: string;
@@ -267,6 +251,8 @@ export interface PolicyView {
   readonly segments: readonly string[];
   readonly weight: number;
   readonly mtu: number;
+  /** Flows pinned to it. */
+  readonly flows: number;
   readonly installed: boolean;
   readonly error: string | undefined;
 }
@@ -332,31 +318,6 @@ export interface ExplainAnswer {
   /** One sentence: what a first packet would get, and why. */
   readonly verdict: string;
 }
-
-export interface InstanceRef {
-  /** Absent: the id alone, which must then be unambiguous. */
-  readonly service: string | undefined;
-  readonly id: number;
-}
-
-export interface InstanceState {
-  readonly service: string;
-  readonly instance: number;
-  readonly draining: boolean;
-  readonly health: 'up' | 'down' | 'unchecked';
-  readonly sequence: bigint; // of the last announcement
-}
-
-/** A run-time update of a local instance; what is absent (or an empty list) stays as it is. */
-export interface InstanceUpdate {
-  readonly computing: readonly ComputingView[];
-  readonly load: Updates<Load> | undefined;
-  readonly serviceDelay: Updates<ServiceDelay> | undefined;
-  /** Overrides the health check until it is set to 'auto'. */
-  readonly health: 'up' | 'down' | 'auto' | undefined;
-}
-
-export type Updates<T> = { readonly [K in keyof T]: T[K] | undefined };
 
 /** What changed: a service address (rib), a neighbor address (bgp); undefined: look at everything. */
 export type ChangeListener = (key: string | undefined) => void;

@@ -264,8 +264,8 @@ export class FakeFacade implements RouterFacade {
     yield {
       service: SERVICE,
       policies: [
-        { id: 16, exit: EXIT, instance: 1, segments: ['fcbb:bb00:2::', 'fcbb:bb00:11:e001::'], weight: 0.75, mtu: 1428, installed: true, error: undefined },
-        { id: 17, exit: 'fc00:0:12::1', instance: 2, segments: [], weight: 0.25, mtu: 1500, installed: false, error: 'map full' },
+        { id: 16, exit: EXIT, instance: 1, segments: ['fcbb:bb00:2::', 'fcbb:bb00:11:e001::'], weight: 0.75, mtu: 1428, flows: 5, installed: true, error: undefined },
+        { id: 17, exit: 'fc00:0:12::1', instance: 2, segments: [], weight: 0.25, mtu: 1500, flows: 0, installed: false, error: 'map full' },
       ],
     };
   }

@@ -1,0 +1,271 @@
+/**
+ * The exit's own instances: configuration, run-time updates, health and drain state become advertisements of the local source.
+ *
+ * Health and drain changes are announced at once; everything else only beyond the relative threshold, and each service at most once in
+ * the minimum interval. Services that are due together share sequence and time, so that their routes can be packed (proto/WIRE.md section 1).
+ */
+import type { Clock, Timer } from '../clock.js';
+import type { Instance } from '../computing/types.js';
+import type { CpnConfig, HealthCheckConfig, InstanceConfig, RouterConfig } from '../config/types.js';
+import type { EventLog } from '../events.js';
+import type { Advertisement } from '../rib/candidate.js';
+import { Refusal } from '../refusal.js';
+import { changeOf, isUrgent } from './damping.js';
+import { LocalInstance, type InstanceUpdate } from './instance.js';
+
+export interface InstanceRef {
+  /** Absent: the id alone, which must then be unambiguous. */
+  readonly service: string | undefined;
+  readonly id: number;
+}
+
+export interface InstanceState {
+  readonly service: string;
+  readonly instance: number;
+  readonly draining: boolean;
+  readonly health: 'up' | 'down' | 'unchecked';
+  readonly sequence: bigint; // of the last announcement
+}
+
+export interface LocalInstancesConfig {
+  readonly router: Pick<RouterConfig, 'loopback' | 'sidStructure'>;
+  readonly instances: readonly InstanceConfig[];
+  readonly announce: CpnConfig['announce'];
+}
+
+/** What a running health check tells: 'up' or 'down', and why. */
+export type HealthListener = (status: 'up' | 'down', reason: string) => void;
+
+/** Starts a health check; the answer stops it. */
+export type StartHealthCheck = (config: HealthCheckConfig, listener: HealthListener) => { stop(): void };
+
+interface ServiceRecord {
+  /** By instance id, as last announced. */
+  readonly announced: ReadonlyMap<number, Instance>;
+  readonly advertisement: Advertisement;
+  /** ms of the clock. */
+  readonly at: number;
+}
+
+export class LocalInstances {
+  private readonly instances = new Map<string, { readonly local: LocalInstance; check: { stop(): void } | undefined }>();
+  private readonly records = new Map<string, ServiceRecord>();
+  /** Services to look at when the present run of code is over. */
+  private readonly touched = new Set<string>();
+  private all = false;
+  private soon: Timer | undefined;
+  private later: Timer | undefined;
+  private laterAt = Infinity;
+  private sequence: bigint;
+
+  constructor(
+    private config: LocalInstancesConfig,
+    private readonly clock: Clock,
+    private readonly startHealthCheck: StartHealthCheck,
+    private readonly events: EventLog,
+    /** New content of services; an advertisement without instances withdraws its service. */
+    private readonly announce: (advertisements: readonly Advertisement[]) => void,
+  ) {
+    this.sequence = BigInt(clock.unixMs());
+  }
+
+  /** Starts health checks and announces what can be announced. */
+  start(): void {
+    for (const config of this.config.instances) this.add(config);
+  }
+
+  stop(): void {
+    for (const { check } of this.instances.values()) check?.stop();
+    this.instances.clear();
+    this.soon?.cancel();
+    this.later?.cancel();
+  }
+
+  /** Takes over a changed configuration: instances that stay keep their health, drain state and run-time values. */
+  configure(config: LocalInstancesConfig): void {
+    this.config = config;
+    const wanted = new Map(config.instances.map((entry) => [`${entry.service}#${entry.id}`, entry]));
+    for (const [key, { local, check }] of this.instances) {
+      const entry = wanted.get(key);
+      if (entry && sameCheck(entry.healthCheck, local.config.healthCheck)) continue;
+      check?.stop();
+      if (entry) continue;
+      this.instances.delete(key);
+      this.touch(local.config.service);
+    }
+    for (const [key, entry] of wanted) {
+      const known = this.instances.get(key);
+      if (!known) {
+        this.add(entry);
+        continue;
+      }
+      const checkChanged = !sameCheck(entry.healthCheck, known.local.config.healthCheck);
+      known.local.reconfigure(entry, config.router);
+      if (checkChanged) {
+        // The old verdict stands until the new check has one of its own.
+        if (!entry.healthCheck) {
+          known.local.checked = 'unchecked';
+          known.local.reason = '';
+        }
+        known.check = this.check(known.local);
+      }
+      this.touch(entry.service);
+    }
+  }
+
+  private add(config: InstanceConfig): void {
+    const local = new LocalInstance(config, this.config.router);
+    const entry = { local, check: undefined as { stop(): void } | undefined };
+    this.instances.set(local.key, entry);
+    entry.check = this.check(local);
+    this.touch(config.service);
+  }
+
+  private check(local: LocalInstance): { stop(): void } | undefined {
+    const { healthCheck } = local.config;
+    if (!healthCheck) return undefined;
+    return this.startHealthCheck(healthCheck, (status, reason) => {
+      const before = local.checked;
+      local.checked = status;
+      local.reason = reason;
+      if (before === status) return;
+      this.events.emit('awareness', `instance.${status}`, status === 'up' ? 'info' : 'warning', `instance ${local.key} is ${status}${reason === '' ? '' : `: ${reason}`}`, {
+        service: local.config.service,
+        instance: local.config.id,
+      });
+      this.touch(local.config.service);
+    });
+  }
+
+  /** The instance meant; throws Refusal when there is none, or more than one. */
+  private resolve(reference: InstanceRef): LocalInstance {
+    const found = [...this.instances.values()].map(({ local }) => local).filter(({ config }) => config.id === reference.id && (reference.service === undefined || config.service === reference.service));
+    if (found.length === 1) return found[0]!;
+    const name = reference.service === undefined ? `${reference.id}` : `${reference.service}#${reference.id}`;
+    if (found.length === 0) throw new Refusal('notFound', `no local instance ${name}`);
+    throw new Refusal('invalid', `instance ${name} is ambiguous: ${found.map(({ key }) => key).join(', ')}`);
+  }
+
+  /** Draining: announced with the draining flag, so that entries give it no new flows. */
+  drain(reference: InstanceRef, draining: boolean): InstanceState {
+    const local = this.resolve(reference);
+    if (local.draining !== draining) {
+      local.draining = draining;
+      this.events.emit('awareness', draining ? 'instance.drain' : 'instance.undrain', 'info', `instance ${local.key} ${draining ? 'drains' : 'takes flows again'}`, {
+        service: local.config.service,
+        instance: local.config.id,
+      });
+      this.touch(local.config.service);
+    }
+    return this.state(local);
+  }
+
+  update(reference: InstanceRef, update: InstanceUpdate): InstanceState {
+    const local = this.resolve(reference);
+    local.update(update);
+    this.touch(local.config.service);
+    return this.state(local);
+  }
+
+  private state(local: LocalInstance): InstanceState {
+    const { service, id } = local.config;
+    // What was changed just now goes out with the next sequence; the answer should name that one.
+    this.flush();
+    return { service, instance: id, draining: local.draining, health: local.health, sequence: this.records.get(service)?.advertisement.sequence ?? this.sequence };
+  }
+
+  /** Somebody holds this sequence of ours: one from an earlier run with a faster clock must not win over what we say now. */
+  seen(sequence: bigint): void {
+    if (sequence <= this.sequence) return;
+    this.sequence = sequence;
+    this.all = true;
+    this.schedule();
+  }
+
+  /** All local instances, for display. */
+  list(): readonly { readonly local: LocalInstance; readonly announced: boolean }[] {
+    return [...this.instances.values()].map(({ local }) => ({ local, announced: this.records.get(local.config.service)?.announced.has(local.config.id) ?? false }));
+  }
+
+  /** What is announced now, one a service. */
+  advertisements(): Advertisement[] {
+    return [...this.records.values()].filter(({ announced }) => announced.size > 0).map(({ advertisement }) => advertisement);
+  }
+
+  private touch(service: string): void {
+    this.touched.add(service);
+    this.schedule();
+  }
+
+  private schedule(): void {
+    this.soon ??= this.clock.setTimeout(() => this.flush(), 0);
+  }
+
+  /** Announces what is due, and sets the timer for what has to wait for its interval. */
+  private flush(): void {
+    this.soon?.cancel();
+    this.soon = undefined;
+    const now = this.clock.now();
+    const due: [service: string, instances: Instance[]][] = [];
+    for (const service of this.all ? new Set([...this.records.keys(), ...this.touched]) : this.touched) {
+      const instances = [...this.instances.values()].filter(({ local }) => local.config.service === service && local.healthy).map(({ local }) => local.instance);
+      const verdict = this.all ? 'now' : this.judge(service, instances);
+      if (verdict === 'later') {
+        this.wake(this.records.get(service)!.at + this.config.announce.minIntervalMs);
+        continue;
+      }
+      this.touched.delete(service);
+      if (verdict === 'now' && (instances.length > 0 || this.records.has(service))) due.push([service, instances]);
+    }
+    this.all = false;
+    if (due.length === 0) return;
+    this.sequence++;
+    const originatedAt = BigInt(this.clock.unixMs());
+    const advertisements = due.map(([service, instances]) => {
+      const advertisement: Advertisement = {
+        service,
+        exit: this.config.router.loopback,
+        source: 'local',
+        peer: '',
+        pathId: 0,
+        sequence: this.sequence,
+        originatedAt,
+        validityMs: 0,
+        instances,
+        stale: false,
+      };
+      this.records.set(service, { announced: new Map(instances.map((instance) => [instance.id, instance])), advertisement, at: now });
+      return advertisement;
+    });
+    this.announce(advertisements);
+    for (const [service, instances] of due) if (instances.length === 0) this.records.delete(service);
+  }
+
+  private judge(service: string, instances: readonly Instance[]): 'now' | 'later' | 'no' {
+    const record = this.records.get(service);
+    if (!record) return instances.length > 0 ? 'now' : 'no';
+    if (record.announced.size !== instances.length) return 'now';
+    let largest = 0;
+    for (const instance of instances) {
+      const before = record.announced.get(instance.id);
+      if (!before || isUrgent(before, instance)) return 'now';
+      const capacity = this.instances.get(`${service}#${instance.id}`)?.local.config.queueCapacity ?? 0;
+      largest = Math.max(largest, changeOf(before, instance, capacity));
+    }
+    if (largest <= this.config.announce.threshold) return 'no';
+    return this.clock.now() - record.at >= this.config.announce.minIntervalMs ? 'now' : 'later';
+  }
+
+  private wake(at: number): void {
+    if (this.later && this.laterAt <= at) return;
+    this.later?.cancel();
+    this.laterAt = at;
+    this.later = this.clock.setTimeout(() => {
+      this.later = undefined;
+      this.laterAt = Infinity;
+      this.flush();
+    }, at - this.clock.now());
+  }
+}
+
+const sameCheck = (a: HealthCheckConfig | undefined, b: HealthCheckConfig | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
