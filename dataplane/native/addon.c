@@ -47,15 +47,12 @@ void cpn_export(napi_env env, napi_value exports, const char *name, napi_callbac
     napi_fatal_error("cpn_export", NAPI_AUTO_LENGTH, name, NAPI_AUTO_LENGTH);
 }
 
-/* Weak: the addon also builds without libbpf support. */
-__attribute__((weak)) void cpn_register_bpf(napi_env env, napi_value exports);
-
 NAPI_MODULE_INIT() {
   cpn_register_socket(env, exports);
   cpn_register_system(env, exports);
   cpn_register_poll(env, exports);
   cpn_register_wire(env, exports);
   cpn_register_delay_line(env, exports);
-  if (cpn_register_bpf) cpn_register_bpf(env, exports);
+  cpn_register_bpf(env, exports);
   return exports;
 }

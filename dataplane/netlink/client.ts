@@ -11,12 +11,14 @@ import { NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_
 import type { NetlinkTransport } from './socket.js';
 import { MessageWriter } from './writer.js';
 
-/** Requests a system call carries. */
+/** Requests a system call carries, and octets after which it carries no more: the send buffer takes a batch as a whole or not at all. */
 const BATCH = 64;
+const BATCH_OCTETS = 64 * 1024;
 /** Batches between two turns of the event loop, so that other work is not held up for more than some milliseconds. */
 const BATCHES_A_TURN = 8;
 const DUMP_ATTEMPTS = 10;
 const EINTR = 4;
+const EINVAL = 22;
 const EPROTO = 71;
 const ENOBUFS = 105;
 const ECANCELED = 125;
@@ -133,7 +135,7 @@ export class NetlinkClient {
       const first = this.sequence + 1;
       const end = Math.min(taken + BATCH, this.queue.length);
       this.writer.reset();
-      for (; taken < end; taken++) this.write(this.queue[taken]!);
+      for (; taken < end && this.writer.length < BATCH_OCTETS; taken++) this.write(this.queue[taken]!);
       if (this.writer.length > 0) this.send(first);
     }
     this.queue.splice(0, taken);
@@ -144,7 +146,14 @@ export class NetlinkClient {
     const { request, dump } = pending;
     this.sequence = (this.sequence + 1) >>> 0 || 1;
     this.writer.begin(request.type, NLM_F_REQUEST | (dump ? NLM_F_DUMP : NLM_F_ACK) | (request.flags ?? 0), this.sequence);
-    request.encode(this.writer);
+    try {
+      request.encode(this.writer);
+    } catch (error) {
+      // A caller's mistake costs its own request, not those that share the batch.
+      this.writer.discard();
+      pending.done(new NetlinkError(EINVAL, request.describe(), { errno: EINVAL, text: (error as Error).message }));
+      return;
+    }
     this.writer.end();
     this.pending.set(this.sequence, pending);
   }

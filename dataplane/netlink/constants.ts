@@ -8,7 +8,6 @@ export const SOCK_RAW = 3;
 export const NETLINK_ROUTE = 0;
 
 export const SOL_SOCKET = 1;
-export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_RCVBUFFORCE = 33;
 export const SOL_NETLINK = 270;
@@ -61,17 +60,12 @@ export const RTNLGRP_LINK = 1;
 export const RTNLGRP_NEIGH = 3;
 export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
-export const RTNLGRP_IPV4_RULE = 8;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
-export const RTNLGRP_IPV6_RULE = 19;
 
 export const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_COMPAT = 252;
 export const RT_TABLE_MAIN = 254;
-export const RT_TABLE_LOCAL = 255;
-
-export const RTPROT_KERNEL = 2;
 
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
@@ -79,14 +73,12 @@ export const RT_SCOPE_NOWHERE = 255;
 
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
-export const RTN_BLACKHOLE = 6;
 export const RTN_UNREACHABLE = 7;
 
 /** rtm_flags: answer a lookup with the entry that matched. */
 export const RTM_F_FIB_MATCH = 0x2000;
 
 export const RTNH_F_DEAD = 1;
-export const RTNH_F_LINKDOWN = 16;
 
 export const RTA_DST = 1;
 export const RTA_OIF = 4;
@@ -155,7 +147,6 @@ export const IFA_F_TENTATIVE = 0x40;
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
 export const NTF_USE = 0x01;
-export const NUD_INCOMPLETE = 0x01;
 export const NUD_REACHABLE = 0x02;
 export const NUD_STALE = 0x04;
 export const NUD_DELAY = 0x08;

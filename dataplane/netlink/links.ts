@@ -35,6 +35,7 @@ export const LINK_GROUPS = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFAD
 
 /** Pause before a declared address that vanished is added again. */
 const ADDRESS_REPAIR_MS = 1000;
+const READ_ATTEMPTS = 5;
 const EEXIST = 17;
 const ENODEV = 19;
 const EADDRNOTAVAIL = 99;
@@ -42,9 +43,9 @@ const EADDRNOTAVAIL = 99;
 export interface Link extends LinkState, RouteInterface {
   /** Driver, such as veth or tun. */
   readonly kind?: string;
-  readonly hardwareAddress: Uint8Array;
   /** Index of the bridge, bond or VRF it belongs to. */
   readonly master?: number;
+  readonly hardwareAddress: Uint8Array;
   /** How often it was seen to go down: tells of a flap that was over before anybody looked. */
   readonly downs: number;
 }
@@ -72,6 +73,7 @@ export class LinkMonitor {
   /** Added by this process: on kernels that do not store an address's protocol, all that tells ours from others'. */
   private readonly added = new Set<string>();
   private readonly monitor: NetlinkMonitor;
+  private notifications = 0;
   private announcing = false;
   private started = false;
   private repair: Timer | undefined;
@@ -95,15 +97,26 @@ export class LinkMonitor {
   }
 
   private async read(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.notifications;
+      const [links, addresses] = await this.dump();
+      // A notification read meanwhile may be newer than what it would be overwritten with.
+      if (this.notifications !== before && attempt < READ_ATTEMPTS) continue;
+      this.messages.clear();
+      this.addresses.clear();
+      for (const link of links) this.messages.set(link.index, link);
+      for (const address of addresses) this.setAddress(address);
+      this.update();
+      return;
+    }
+  }
+
+  private async dump(): Promise<[LinkMessage[], AddressMessage[]]> {
     const links = await this.client.dump({ type: RTM_GETLINK, encode: encodeLinkRequest, describe: () => 'dump of links' }, (message) => decodeLink(message.payload));
     const addresses = await this.client.dump({ type: RTM_GETADDR, encode: encodeAddressDump, describe: () => 'dump of addresses' }, (message) =>
       decodeAddress(message.payload),
     );
-    this.messages.clear();
-    this.addresses.clear();
-    for (const link of links) this.messages.set(link.index, link);
-    for (const address of addresses) this.setAddress(address);
-    this.update();
+    return [links, addresses];
   }
 
   private setAddress(message: AddressMessage): void {
@@ -112,6 +125,7 @@ export class LinkMonitor {
   }
 
   private onMessage(message: NetlinkMessage): void {
+    this.notifications++;
     if (message.type === RTM_NEWLINK || message.type === RTM_DELLINK) {
       const { value } = decodeLink(message.payload);
       // A bridge tells of its ports with messages of its own family: a port that left it is not gone.

@@ -33,6 +33,7 @@ import type { NetlinkTransport } from './socket.js';
 
 export const ROUTE_GROUPS = [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE];
 
+const START_ATTEMPTS = 5;
 const ENOENT = 2;
 const ESRCH = 3;
 const EEXIST = 17;
@@ -88,6 +89,8 @@ export class KernelRouteTable implements RouteTable {
   private readonly stopLinks: () => void;
   private interfaces = new Map<string, string>();
   private settlers: (() => void)[] = [];
+  /** Changes by others that were notified. */
+  private changes = 0;
   private busy = 0;
   private started = false;
   private closed = false;
@@ -108,7 +111,14 @@ export class KernelRouteTable implements RouteTable {
 
   /** Reads what an earlier run left and begins to write. Rejects with NetlinkError. */
   async start(): Promise<void> {
-    for (const message of await this.dumpOurs()) this.stale.set(keyText(keyOfMessage(message)), message);
+    let before: number;
+    let attempts = 0;
+    do {
+      before = this.changes;
+      this.stale.clear();
+      for (const message of await this.dumpOurs()) this.stale.set(keyText(keyOfMessage(message)), message);
+      // A notification read meanwhile may be newer than the dump.
+    } while (this.changes !== before && ++attempts < START_ATTEMPTS);
     this.interfaces = interfaceStates(this.links.links());
     this.started = true;
     for (const entry of this.entries.values()) {
@@ -397,6 +407,7 @@ export class KernelRouteTable implements RouteTable {
   private onMessage(netlink: NetlinkMessage): void {
     // What this client's own requests did is known from their acknowledgements.
     if (netlink.port === this.client.port || (netlink.type !== RTM_NEWROUTE && netlink.type !== RTM_DELROUTE)) return;
+    this.changes++;
     const { value: message } = decodeRoute(netlink.payload);
     if (!message) return;
     const text = keyText(keyOfMessage(message));

@@ -1,5 +1,5 @@
 /** Routes (RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE; linux/rtnetlink.h), IPv4 and IPv6. */
-import { Prefix, formatIp, type Family } from '../packet/ip.js';
+import { Prefix, addressLength, formatIp, type Family } from '../packet/ip.js';
 import { Attributes, readI32, readU16, readU32, type Decoded } from './attributes.js';
 import {
   AF_INET,
@@ -59,14 +59,25 @@ function encodeHeader(writer: MessageWriter, family: number, length: number, tab
   writer.u8(table > 255 ? RT_TABLE_UNSPEC : table).u8(protocol).u8(scope).u8(type).u32(flags);
 }
 
-function encodeNextHops(writer: MessageWriter, nextHops: readonly RouteNextHop[]): void {
+function encodeGateway(writer: MessageWriter, family: Family, gateway: string): void {
+  const octets = addressOctets(gateway);
+  if (octets.length === addressLength(family)) {
+    writer.attribute(RTA_GATEWAY, octets);
+    return;
+  }
+  // An IPv4 route over an IPv6 gateway (RFC 8950).
+  const via = writer.open(RTA_VIA);
+  writer.u16(octets.length === 4 ? AF_INET : AF_INET6).octets(octets).close(via);
+}
+
+function encodeNextHops(writer: MessageWriter, family: Family, nextHops: readonly RouteNextHop[]): void {
   const multipath = writer.open(RTA_MULTIPATH);
   for (const hop of nextHops) {
     // struct rtnexthop: length, flags, weight - 1, interface. The length is filled in as an attribute's.
     const mark = writer.length;
     writer.u16(0).u8(0).u8(hop.weight - 1).u32(hop.interfaceIndex ?? 0);
     if (hop.encapsulation) encodeEncapsulation(writer, hop.encapsulation);
-    if (hop.gateway !== undefined) writer.attribute(RTA_GATEWAY, addressOctets(hop.gateway));
+    if (hop.gateway !== undefined) encodeGateway(writer, family, hop.gateway);
     writer.close(mark);
   }
   writer.close(multipath);
@@ -79,11 +90,11 @@ export function encodeRoute(writer: MessageWriter, route: RouteMessage): void {
   if (destination.length > 0) writer.attribute(RTA_DST, destination.bytes);
   const [first, ...others] = route.nextHops;
   const single = others.length === 0 ? first : undefined;
-  if (single?.gateway !== undefined) writer.attribute(RTA_GATEWAY, addressOctets(single.gateway));
+  if (single?.gateway !== undefined) encodeGateway(writer, destination.family, single.gateway);
   if (single?.encapsulation) encodeEncapsulation(writer, single.encapsulation);
   if (route.metric !== undefined) writer.attributeU32(RTA_PRIORITY, route.metric);
   if (table > 255) writer.attributeU32(RTA_TABLE, table);
-  if (others.length > 0) encodeNextHops(writer, route.nextHops);
+  if (others.length > 0) encodeNextHops(writer, destination.family, route.nextHops);
   if (single?.interfaceIndex !== undefined) writer.attributeU32(RTA_OIF, single.interfaceIndex);
   if (route.preferredSource !== undefined) writer.attribute(RTA_PREFSRC, addressOctets(route.preferredSource));
   if (route.mtu !== undefined) {
@@ -115,7 +126,7 @@ export function encodeRouteLookup(writer: MessageWriter, address: Uint8Array, ma
 function decodeGateway(attributes: Attributes): string | undefined {
   const gateway = attributes.address(RTA_GATEWAY);
   if (gateway !== undefined) return gateway;
-  // RTA_VIA: an IPv4 route over an IPv6 gateway (RFC 8950); family, then the address.
+  // RTA_VIA: family, then the address.
   const via = attributes.octets(RTA_VIA);
   if (via?.length === 6 || via?.length === 18) return formatIp(via, 2, via.length - 2);
   return undefined;

@@ -14,7 +14,8 @@ import { LINK_GROUPS, LinkMonitor } from '../../dataplane/netlink/links.js';
 import { probeRouting } from '../../dataplane/netlink/probe.js';
 import { NEIGHBOUR_GROUPS, NeighbourResolver } from '../../dataplane/netlink/resolve.js';
 import { KernelRouteTable, ROUTE_GROUPS } from '../../dataplane/netlink/route-table.js';
-import { decodeRule, encodeRule, encodeRuleDump, tableRule } from '../../dataplane/netlink/rule.js';
+import { tableRule } from '../../dataplane/netlink/rule.js';
+import { addRule, deleteRule, dumpRules } from '../../dataplane/netlink/rules.js';
 import { openNetlinkSocket } from '../../dataplane/netlink/socket.js';
 import { SysctlError, readSysctl, writeSysctl } from '../../dataplane/netlink/sysctl.js';
 import { Prefix } from '../../dataplane/packet/ip.js';
@@ -129,6 +130,7 @@ test('every kind of route is in the kernel when settled, as iproute2 shows it', 
     { prefix: '203.0.113.0/24', target: { kind: 'unicast', nextHops: [{ gateway: '192.0.2.2', interface: 'core0' }] } },
     { prefix: '203.0.114.0/24', target: { kind: 'seg6', segments: ['fc00:2::1'], nextHops: [{ interface: 'core0' }] } },
     { prefix: '203.0.115.0/24', target: { kind: 'unreachable' } },
+    { prefix: '203.0.116.0/24', target: { kind: 'unicast', nextHops: [core] } },
     sid('fc00:1::1/128', { kind: 'End' }),
     sid('fc00:1::2/128', { kind: 'End.X', nextHop: '2001:db8:1::2', interface: 'core0' }),
     sid('fc00:1::3/128', { kind: 'End.DX6', nextHop: '2001:db8:1::2', interface: 'core0' }),
@@ -160,6 +162,7 @@ test('every kind of route is in the kernel when settled, as iproute2 shows it', 
   assert.equal(one('203.0.113.0/24', 'main', '-4').gateway, '192.0.2.2');
   assert.equal(one('203.0.114.0/24', 'main', '-4').encap, 'seg6');
   assert.equal(one('203.0.115.0/24', 'main', '-4').type, 'unreachable');
+  assert.match(ip('-4 route show 203.0.116.0/24'), /via inet6 2001:db8:1::2 dev core0/);
   assert.deepEqual(
     ['fc00:1::1', 'fc00:1::2', 'fc00:1::3', 'fc00:1::4', 'fc00:1::5'].map((address) => {
       const { action, nh6 = '', nh4 = '', dev } = one(`${address}/128`);
@@ -394,13 +397,13 @@ test('interfaces are listed with their state, changed, and told of', async () =>
 test('rules are added, dumped and deleted', async () => {
   const { client } = await fresh();
   const rule = tableRule({ family: 6, table: 1000, priority: 900, source: Prefix.from('2001:db8:9::/48'), mark: 0x10, markMask: 0xff, inputInterface: 'core0', protocol: ROUTE_PROTOCOL });
-  await client.request({ type: 32, flags: 0x600, encode: (writer) => encodeRule(writer, rule), describe: () => 'rule' });
-  const dump = () => client.dump({ type: 34, encode: (writer) => encodeRuleDump(writer, 6), describe: () => 'dump of rules' }, (message) => decodeRule(message.payload));
-  assert.deepEqual((await dump()).find(({ priority }) => priority === 900), rule);
+  await addRule(client, rule);
+  assert.deepEqual((await dumpRules(client, 6)).find(({ priority }) => priority === 900), rule);
   assert.match(ip('-6 rule show'), /900:\tfrom 2001:db8:9::\/48 fwmark 0x10\/0xff iif core0 lookup 1000/);
-  await assert.rejects(client.request({ type: 32, flags: 0x600, encode: (writer) => encodeRule(writer, rule), describe: () => 'rule' }), /^NetlinkError: rule: .*\(EEXIST\)$/);
-  await client.request({ type: 33, encode: (writer) => encodeRule(writer, rule), describe: () => 'rule' });
-  assert.equal((await dump()).find(({ priority }) => priority === 900), undefined);
+  await assert.rejects(addRule(client, rule), /^NetlinkError: IPv6 rule 900 to table 1000: .*\(EEXIST\)$/);
+  await deleteRule(client, rule);
+  assert.equal((await dumpRules(client, 6)).find(({ priority }) => priority === 900), undefined);
+  await assert.rejects(deleteRule(client, rule), (error: NetlinkError) => error.code === 'ENOENT');
 });
 
 test('a neighbour that is there resolves, and one that is not does not', async () => {

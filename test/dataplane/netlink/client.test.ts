@@ -90,6 +90,31 @@ test('lost answers fail what is under way, and later requests work', async () =>
   client.close();
 });
 
+test('a request that cannot be encoded fails alone', async () => {
+  const transport = new FakeTransport(({ sequence }) => [answer(sequence, 0)]);
+  const client = new NetlinkClient(transport);
+  const wrong: NetlinkRequest = {
+    ...write(2),
+    encode: (writer) => {
+      writer.u32(2);
+      throw new TypeError('not an IP address: x');
+    },
+  };
+  const [first, second, third] = await Promise.allSettled([client.request(write(1)), client.request(wrong), client.request(write(3))]);
+  assert.deepEqual([first.status, third.status], ['fulfilled', 'fulfilled']);
+  assert.ok(second.status === 'rejected' && isError('EINVAL', /^request 2: not an IP address: x/)(second.reason));
+  assert.deepEqual(splitMessages(transport.sent[0]!).messages.map(({ payload }) => payload.length), [4, 4]);
+  client.close();
+});
+
+test('large requests go out in smaller batches', async () => {
+  const transport = new FakeTransport(({ sequence }) => [answer(sequence, 0)]);
+  const client = new NetlinkClient(transport);
+  await Promise.all(Array.from({ length: 10 }, () => client.request({ type: RTM_NEWROUTE, encode: (writer) => writer.zeros(30_000), describe: () => 'large' })));
+  assert.deepEqual(transport.sent.map((octets) => splitMessages(octets).messages.length), [3, 3, 3, 1]);
+  client.close();
+});
+
 test('a closed client fails what waits, and everything after', async () => {
   const transport = new FakeTransport(() => []);
   const client = new NetlinkClient(transport);
