@@ -194,11 +194,11 @@ async function crash(scene: Scene): Promise<string> {
 async function stop(scene: Scene): Promise<string> {
   const router = scene.lab.node('entry').daemon;
   await router.stop('SIGTERM');
-  const routes = await scene.lab.node('entry').run(['ip', '-6', 'route', 'show', 'table', 'all', 'proto', '196']);
+  const routes = await scene.lab.node('entry').run(['ip', '-6', 'route', 'show', 'table', 'all', 'proto', '210']);
   const tun = await scene.lab.node('entry').exec(['ip', 'link', 'show', 'cpn0']);
   const filters = await scene.lab.node('entry').run(['tc', 'filter', 'show', 'dev', 'eth1', 'ingress']);
   claim(routes.trim() === '' && tun.status !== 0 && filters.trim() === '', `left behind: routes "${routes.trim()}", cpn0 ${tun.status === 0 ? 'there' : 'gone'}, filters "${filters.trim()}"`);
-  return 'after SIGTERM the kernel of the entry has no route of protocol 196, no cpn0 and no classifier';
+  return 'after SIGTERM the kernel of the entry has no route of protocol 210, no cpn0 and no classifier';
 }
 
 async function demonstrate(): Promise<void> {
