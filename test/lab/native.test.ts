@@ -111,3 +111,40 @@ test('packets go in and out of a TUN in a namespace, one a read and one a write'
   native.close(native.inNetworkNamespace(PATH, () => native.openTun('cpntun', false)));
   assert.doesNotMatch(ip('link', 'show'), /cpntun/);
 });
+
+test('a netlink socket that overran says ENOBUFS once, and its poll handle goes on', async () => {
+  const SOL_SOCKET = 1;
+  const SO_RCVBUF = 8;
+  const IPV6_ADDRESSES = 0x100; // RTMGRP_IPV6_IFADDR
+  const fd = native.inNetworkNamespace(PATH, () => native.socket(16, 3, 0));
+  native.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, 1); // the kernel's minimum
+  const address = new Uint8Array(Uint32Array.of(16, 0, IPV6_ADDRESSES).buffer);
+  native.bind(fd, address);
+  ip('link', 'set', 'lo', 'up');
+  execFileSync('ip', ['-n', NAMESPACE, '-batch', '-'], { input: Array.from({ length: 50 }, (_, i) => `addr add 2001:db8:1::${i + 1}/128 dev lo`).join('\n') });
+
+  const arena = new Uint8Array(8 * 8192);
+  const lengths = new Int32Array(8);
+  const seen: string[] = [];
+  let wake: () => void = () => undefined;
+  const handle = native.poll(fd, 1, (status) => {
+    assert.equal(status, 0);
+    try {
+      if (native.recvBatch(fd, arena, lengths, null, null, null) > 0) seen.push('messages');
+    } catch (error) {
+      seen.push((error as NativeError).code);
+    }
+    wake();
+  });
+  const wait = async (what: string): Promise<void> => {
+    while (!seen.includes(what)) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  await wait('ENOBUFS');
+  await wait('messages');
+  seen.length = 0;
+  ip('addr', 'add', '2001:db8:2::1/128', 'dev', 'lo');
+  await wait('messages');
+  assert.ok(!seen.includes('ENOBUFS'));
+  handle.close();
+  native.close(fd);
+});
