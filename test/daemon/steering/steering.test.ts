@@ -1,0 +1,576 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { ManualClock } from '../../../daemon/clock.js';
+import type { RequirementDefaults, ServiceConfig } from '../../../daemon/config/types.js';
+import { silentLogger } from '../../../daemon/log.js';
+import type { PathState } from '../../../daemon/rib/candidate.js';
+import { ComputingRib } from '../../../daemon/rib/computing-rib.js';
+import { encodeRequirementOption, NO_REQUIREMENTS, type Requirements } from '../../../daemon/steering/requirement-option.js';
+import { Steering, type SteeringConfig } from '../../../daemon/steering/steering.js';
+import { assessCandidates, explain, fib, flowMatcher, pinnedFlows } from '../../../daemon/steering/views.js';
+import { NO_CANDIDATE, NO_SERVICE, type FlowKey } from '../../../dataplane/dataplane.js';
+import { FakeFlowTable } from '../../../dataplane/fake.js';
+import { exitOf, makeAdvertisement, makeInstance, SERVICE, sidOf } from '../rib/instances.js';
+
+const OWN = 'fc00:0:1::1';
+const IDLE_MS = 300_000;
+const PATH: PathState = { rttUs: 10_000, jitterUs: 0, lossPpm: 0, alive: true, cost: 0, mtu: 1500, resolved: true };
+
+const flow = (number: number, service = SERVICE): FlowKey => ({
+  source: `2001:db8:c::${(number >> 12).toString(16)}`,
+  destination: service,
+  protocol: 17,
+  sourcePort: 1024 + (number & 0xfff),
+  destinationPort: 80,
+});
+
+/** A router's core over a flow table in memory. `paths` may be changed at will. */
+class Bench {
+  readonly rib: ComputingRib;
+  readonly steering: Steering;
+  readonly paths = new Map<string, Partial<PathState>>();
+  config: SteeringConfig;
+
+  constructor(
+    services: readonly Partial<ServiceConfig>[] = [],
+    readonly clock = new ManualClock(),
+    readonly flows = new FakeFlowTable(() => BigInt(Math.round(clock.now() * 1e6))),
+    config: Partial<SteeringConfig> = {},
+  ) {
+    this.config = { services: services.map(serviceConfig), flowIdleMs: IDLE_MS, maxFlows: 100_000, restartTimeMs: 60_000, ...config };
+    this.rib = new ComputingRib({ clock, log: silentLogger, ownExit: OWN });
+    this.steering = new Steering({
+      clock,
+      log: silentLogger,
+      rib: this.rib,
+      flows,
+      config: this.config,
+      pathState: (exit) => ({ ...PATH, ...this.paths.get(exit) }),
+      seed: 7,
+    });
+    this.rib.onChange((changed) => this.steering.onRibChange(changed));
+    this.steering.start();
+  }
+
+  /** Exits 2, 3, 4 ... announce one instance each. */
+  announce(...exits: number[]): this {
+    for (const exit of exits) this.rib.advertise(makeAdvertisement(exit, 1));
+    this.rib.flush();
+    return this;
+  }
+
+  withdraw(exit: number): void {
+    this.rib.withdraw('bgp', 'fc00:0:100::1', exit, SERVICE);
+    this.rib.flush();
+  }
+
+  path(exit: number, change: Partial<PathState>): void {
+    this.paths.set(exitOf(exit), { ...this.paths.get(exitOf(exit)), ...change });
+    this.steering.onPathChange([exitOf(exit)]);
+  }
+
+  /** First packets of flows `from` to `to` - 1, 10 ms apart, so that no own account builds up. */
+  send(from: number, to: number, requirement?: Partial<Requirements>): string[] {
+    const option = requirement && encodeRequirementOption({ ...NO_REQUIREMENTS, ...requirement });
+    const ways: string[] = [];
+    for (let i = from; i < to; i++) {
+      this.clock.advance(10);
+      ways.push(this.flows.packet(flow(i), option).segments.join(' '));
+    }
+    return ways;
+  }
+
+  /** Where each flow's next packet goes. */
+  ways(count: number): string[] {
+    return Array.from({ length: count }, (_, i) => this.flows.packet(flow(i)).segments.join(' '));
+  }
+}
+
+const NO_DEFAULTS: RequirementDefaults = { maxLatencyUs: undefined, computing: undefined, stickiness: undefined, storage: undefined, network: undefined, algorithm: undefined, objective: undefined };
+
+function serviceConfig(config: Partial<ServiceConfig>): ServiceConfig {
+  return { id: SERVICE, via: {}, ...config, requirements: { ...NO_DEFAULTS, ...config.requirements } };
+}
+
+const tally = (ways: readonly string[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const way of ways) counts[way] = (counts[way] ?? 0) + 1;
+  return counts;
+};
+
+const SID2 = sidOf(2, 1);
+const SID3 = sidOf(3, 1);
+const SID4 = sidOf(4, 1);
+
+describe('steering', () => {
+  it('tells an unknown service from one without a usable exit', () => {
+    const bench = new Bench([{ id: '2001:db8:5e::2' }]);
+    assert.equal(bench.flows.packet(flow(1)).policy, NO_SERVICE);
+    assert.equal(bench.flows.packet(flow(1, '2001:db8:5e::2')).policy, NO_CANDIDATE);
+    bench.announce(2);
+    bench.path(2, { alive: false });
+    assert.equal(bench.flows.packet(flow(1)).policy, NO_CANDIDATE);
+    assert.equal(bench.flows.size, 0);
+  });
+
+  it('sends a first packet to the lowest predicted latency and keeps the flow there', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.path(2, { rttUs: 30_000 });
+    const first = bench.flows.packet(flow(1));
+    assert.deepEqual(first.segments, [SID3]);
+    bench.path(2, { rttUs: 1000 });
+    bench.clock.advance(200);
+    assert.deepEqual(bench.flows.packet(flow(2)).segments, [SID2]);
+    bench.flows.evict(flow(1));
+    assert.deepEqual(bench.flows.packet(flow(1)), first, 'the daemon remembers what the kernel forgot');
+    assert.equal(bench.steering.counters.repeated, 1);
+  });
+
+  it('gives the same flow the same instance in every run', () => {
+    const ways = (): string[] => new Bench().announce(2, 3, 4).send(0, 50);
+    assert.deepEqual(ways(), ways());
+    assert.equal(new Set(ways()).size, 3);
+  });
+
+  it('shares new flows in proportion to the weights', () => {
+    const bench = new Bench();
+    bench.rib.advertise(makeAdvertisement(2, 1, { instances: [makeInstance(2, 1, { serviceDelay: { meanUs: 5000, p99Us: 0, serviceRate: 3000 } })] }));
+    bench.rib.advertise(makeAdvertisement(3, 1, { instances: [makeInstance(3, 1, { serviceDelay: { meanUs: 5000, p99Us: 0, serviceRate: 1000 } })] }));
+    bench.rib.flush();
+    const counts = tally(bench.send(0, 2000));
+    assert.ok(Math.abs(counts[SID2]! - 1500) < 100, JSON.stringify(counts));
+    assert.equal(counts[SID2]! + counts[SID3]!, 2000);
+  });
+
+  it('spreads a burst beyond the best instance by its own account, before anybody announces load', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.path(2, { rttUs: 5000 });
+    for (let i = 0; i < 500; i++) {
+      bench.clock.advance(1);
+      bench.flows.packet(flow(i));
+    }
+    const counts = tally(bench.ways(500));
+    assert.ok(counts[SID2]! > 200 && counts[SID3]! > 100, JSON.stringify(counts));
+    bench.clock.advance(10_000);
+    assert.deepEqual(bench.flows.packet(flow(501)).segments, [SID2], 'what was sent is served by now');
+  });
+
+  it('forgets its own account when a newer announcement counts it', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.path(2, { rttUs: 5000 });
+    for (let i = 0; i < 100; i++) bench.flows.packet(flow(i));
+    const ownBacklog = (): number[] => assessCandidates(bench.steering, SERVICE, bench.clock.now()).map(({ input }) => input.ownBacklog);
+    assert.ok(ownBacklog()[0]! > 0);
+    bench.rib.advertise(makeAdvertisement(2, 2));
+    bench.rib.flush();
+    assert.equal(ownBacklog()[0], 0);
+  });
+
+  it('sends a flow with requirements elsewhere than the default', () => {
+    const bench = new Bench();
+    bench.rib.advertise(makeAdvertisement(2, 1));
+    bench.rib.advertise(makeAdvertisement(3, 1, { instances: [makeInstance(3, 1, { algorithms: [9] })] }));
+    bench.rib.flush();
+    bench.path(3, { rttUs: 40_000 });
+    assert.deepEqual(tally(bench.send(0, 5)), { [SID2]: 5 });
+    assert.deepEqual(tally(bench.send(5, 10, { algorithm: 9 })), { [SID3]: 5 });
+    assert.equal(bench.flows.packet(flow(11), encodeRequirementOption({ ...NO_REQUIREMENTS, algorithm: 10 })).policy, NO_CANDIDATE);
+  });
+
+  it('uses the defaults when the option is malformed or foreign, and counts only what is malformed', () => {
+    const bench = new Bench().announce(2);
+    for (let i = 0; i < 2; i++) assert.deepEqual(bench.flows.packet(flow(i), Uint8Array.of(0x43, 0x50, 1, 0, 1, 9)).segments, [SID2]);
+    assert.deepEqual(bench.flows.packet(flow(2), Uint8Array.of(1, 2, 3)).segments, [SID2]);
+    assert.equal(bench.steering.counters.malformedOption, 2);
+  });
+
+  it('never throws on any option data', () => {
+    const bench = new Bench().announce(2, 3);
+    let number = 0;
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }).map((data) => Uint8Array.from([0x43, 0x50, 1, 0, ...data]))), (data) => {
+        assert.ok(bench.flows.packet(flow(number++), data).policy !== NO_SERVICE);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('lets the stated requirement win over the configured default', () => {
+    const bench = new Bench([{ requirements: { ...NO_DEFAULTS, maxLatencyUs: 1000 } }]).announce(2);
+    assert.equal(bench.flows.packet(flow(1)).policy, NO_CANDIDATE);
+    assert.deepEqual(bench.flows.packet(flow(1), encodeRequirementOption({ ...NO_REQUIREMENTS, latencyUs: 50_000 })).segments, [SID2]);
+  });
+
+  it('puts the configured transit SIDs before the instance SID', () => {
+    const bench = new Bench([{ id: 'default', via: { [exitOf(2)]: ['fcbb:bb00:9:1::', 'fcbb:bb00:a:1::'] } }]).announce(2);
+    assert.deepEqual(bench.flows.packet(flow(1)).segments, ['fcbb:bb00:9:1::', 'fcbb:bb00:a:1::', SID2]);
+    bench.steering.reconfigure({ ...bench.config, services: [] });
+    assert.deepEqual(bench.flows.packet(flow(1)).segments, [SID2], 'a pinned flow follows the way to its instance');
+  });
+
+  it('keeps all flows of a client together while stickiness says so', () => {
+    const bench = new Bench([{ requirements: { ...NO_DEFAULTS, stickiness: { mode: 'client', seconds: 100 } } }]).announce(2, 3, 4);
+    const ways = bench.send(0, 40);
+    assert.equal(new Set(ways).size, 1);
+    assert.equal(bench.steering.counters.sticky, 39);
+    assert.ok(new Set(bench.send(3 << 12, (3 << 12) + 1).concat(bench.send(5 << 12, (5 << 12) + 1), bench.send(6 << 12, (6 << 12) + 1), bench.send(7 << 12, (7 << 12) + 1))).size > 1, 'clients differ');
+    const exit = ways[0] === SID2 ? 2 : ways[0] === SID3 ? 3 : 4;
+    bench.withdraw(exit);
+    assert.ok(!bench.send(40, 50).includes(ways[0]!));
+  });
+});
+
+describe('failover', () => {
+  it('moves the flows of a dead exit to the others by weight, and no other flow', () => {
+    const bench = new Bench().announce(2, 3, 4);
+    bench.send(0, 3000);
+    const before = bench.ways(3000);
+    const report = bench.steering.counters.movedFlows;
+    bench.path(3, { alive: false });
+    const after = bench.ways(3000);
+    const moved = before.flatMap((way, i) => (way === SID3 ? [after[i]!] : []));
+    assert.ok(moved.length > 800);
+    assert.equal(bench.steering.counters.movedFlows - report, moved.length);
+    const counts = tally(moved);
+    assert.deepEqual(Object.keys(counts).sort(), [SID2, SID4].sort());
+    assert.ok(Math.abs(counts[SID2]! - counts[SID4]!) < moved.length / 5, JSON.stringify(counts));
+    before.forEach((way, i) => {
+      if (way !== SID3) assert.equal(after[i], way);
+    });
+  });
+
+  it('needs the same few writes whatever the number of flows', () => {
+    const writes = (flows: number): number => {
+      const bench = new Bench().announce(2, 3, 4);
+      bench.send(0, flows);
+      bench.paths.set(exitOf(3), { alive: false });
+      return bench.steering.onPathChange([exitOf(3)]).writes;
+    };
+    assert.deepEqual([writes(0), writes(1000)], [16, 16]);
+  });
+
+  it('spreads by unequal weights: near and fast survivors take more', () => {
+    const bench = new Bench().announce(2, 3, 4);
+    bench.send(0, 1);
+    const block = bench.steering.serviceState(SERVICE)!.member(exitOf(3), 1)!.block!;
+    bench.path(4, { rttUs: 40_000 });
+    bench.path(3, { alive: false });
+    const counts = tally(block.targets.map((target) => target!.exit));
+    assert.deepEqual(counts, { [exitOf(2)]: 12, [exitOf(4)]: 4 });
+  });
+
+  it('moves flows on when the one they were moved to dies as well', () => {
+    const bench = new Bench().announce(2, 3, 4);
+    bench.send(0, 300);
+    bench.path(2, { alive: false });
+    bench.withdraw(3);
+    assert.deepEqual(tally(bench.ways(300)), { [SID4]: 300 });
+  });
+
+  it('drops while nobody is left, and goes back to the owner when it returns', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 200);
+    const before = bench.ways(200);
+    bench.path(2, { alive: false });
+    bench.path(3, { alive: false });
+    assert.deepEqual(tally(bench.ways(200)), { '': 200 });
+    assert.equal(bench.flows.packet(flow(1000)).policy, NO_CANDIDATE);
+    bench.path(3, { alive: true });
+    assert.deepEqual(tally(bench.ways(200)), { [SID3]: 200 });
+    assert.ok(before.includes(SID2));
+  });
+
+  it('leaves moved flows where they are when the dead exit comes back, and gives it fresh ids', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 200);
+    bench.path(3, { alive: false });
+    const moved = bench.ways(200);
+    assert.deepEqual(tally(moved), { [SID2]: 200 });
+    const old = bench.steering.policies.size;
+    bench.path(3, { alive: true });
+    assert.deepEqual(bench.ways(200), moved);
+    assert.equal(bench.steering.policies.size, old + 1);
+    assert.ok(bench.send(200, 300).includes(SID3));
+  });
+
+  it('reuses the block of an exit that returns without any flow on it', () => {
+    const bench = new Bench().announce(2, 3);
+    for (let i = 0; i < 5; i++) {
+      bench.path(3, { alive: false });
+      bench.path(3, { alive: true });
+      bench.withdraw(2);
+      bench.announce(2);
+    }
+    assert.equal(bench.steering.policies.size, 2);
+  });
+
+  it('gives blocks back once the flows on them are gone', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 100);
+    bench.path(3, { alive: false });
+    bench.path(3, { alive: true });
+    assert.equal(bench.steering.policies.size, 3);
+    bench.flows.expire();
+    assert.equal(bench.steering.pins.size, 0);
+    bench.clock.advance(20_000);
+    assert.equal(bench.steering.policies.size, 2);
+  });
+
+  it('keeps a block while the kernel has a flow on it that the daemon has no pin of', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 100);
+    bench.path(3, { alive: false });
+    bench.path(3, { alive: true });
+    bench.flows.scanFlows((key) => {
+      bench.steering.onExpired([key]);
+      return undefined;
+    });
+    bench.clock.advance(20_000);
+    assert.equal(bench.steering.policies.size, 3);
+  });
+
+  it('forgets pins of flows that the kernel evicted and that never came back', () => {
+    const bench = new Bench().announce(2);
+    bench.send(0, 10);
+    for (let i = 0; i < 5; i++) bench.flows.evict(flow(i));
+    bench.clock.advance(IDLE_MS + 20_000);
+    assert.equal(bench.steering.pins.size, 5);
+  });
+
+  it('keeps pinned flows on a draining instance and sends new ones elsewhere', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 100);
+    const before = bench.ways(100);
+    bench.rib.advertise(makeAdvertisement(2, 2, { instances: [makeInstance(2, 1, { draining: true })] }));
+    bench.rib.flush();
+    assert.deepEqual(bench.ways(100), before);
+    assert.deepEqual(tally(bench.send(100, 150)), { [SID3]: 50 });
+  });
+
+  it('keeps flows through a graceful restart of the peer', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 50);
+    const before = bench.ways(50);
+    bench.rib.markStale('bgp', 'fc00:0:100::1');
+    bench.rib.flush();
+    assert.deepEqual(bench.ways(50), before);
+    assert.equal(bench.flows.packet(flow(99)).policy >= 0, true);
+    bench.announce(2);
+    bench.rib.sweepStale('bgp', 'fc00:0:100::1');
+    bench.rib.flush();
+    assert.deepEqual(tally(bench.ways(50)), { [SID2]: 50 });
+  });
+
+  it('follows a changed SID of the same instance without moving the flow', () => {
+    const bench = new Bench().announce(2);
+    bench.send(0, 10);
+    const sid = { sid: 'fcbb:bb00:2:eeee::', behaviour: 0x10, structure: { block: 32, node: 16, function: 16, argument: 0 } };
+    bench.rib.advertise(makeAdvertisement(2, 2, { instances: [makeInstance(2, 1, { sid })] }));
+    bench.rib.flush();
+    assert.deepEqual(tally(bench.ways(10)), { 'fcbb:bb00:2:eeee::': 10 });
+    assert.equal(bench.steering.counters.movedFlows, 0);
+  });
+
+  it('moves each service of an exit that dies, in one call', () => {
+    const bench = new Bench();
+    for (const exit of [2, 3]) for (let i = 1; i <= 20; i++) bench.rib.advertise(makeAdvertisement(exit, 1, { service: `2001:db8:5e::${i.toString(16)}` }));
+    bench.rib.flush();
+    bench.paths.set(exitOf(2), { alive: false });
+    assert.deepEqual(bench.steering.onPathChange([exitOf(2)]), { services: 20, writes: 320, movedPolicies: 320, movedFlows: 0 });
+  });
+
+  it('carries the path MTU, lowers it on Packet Too Big for all ids of the instance and tries again after ten minutes', () => {
+    const bench = new Bench().announce(2);
+    const mtus = (): number[] => [...new Set([...fib(bench.steering, bench.flows, bench.clock.now(), SERVICE)][0]!.policies.map(({ mtu }) => mtu))];
+    bench.path(2, { mtu: 1480 });
+    assert.deepEqual(mtus(), [1480]);
+    bench.flows.packetTooBig([SID2], 1400);
+    assert.deepEqual(mtus(), [1400]);
+    bench.announce(3);
+    assert.ok([...fib(bench.steering, bench.flows, bench.clock.now(), SERVICE)][0]!.policies.every(({ mtu, exit }) => mtu === (exit === exitOf(2) ? 1400 : 1500)));
+    bench.clock.advance(601_000);
+    assert.ok(mtus().includes(1480) && !mtus().includes(1400));
+  });
+
+  it('never leaves a policy on a dead instance while another is usable, never moves a flow whose instance is usable, leaks no block', () => {
+    const event = fc.oneof(
+      fc.record({ kind: fc.constant('path' as const), exit: fc.integer({ min: 2, max: 4 }), alive: fc.boolean() }),
+      fc.record({ kind: fc.constant('announce' as const), exit: fc.integer({ min: 2, max: 4 }), draining: fc.boolean() }),
+      fc.record({ kind: fc.constant('withdraw' as const), exit: fc.integer({ min: 2, max: 4 }) }),
+      fc.record({ kind: fc.constant('flows' as const), count: fc.integer({ min: 1, max: 20 }) }),
+      fc.record({ kind: fc.constant('expire' as const), count: fc.integer({ min: 1, max: 20 }) }),
+      fc.record({ kind: fc.constant('time' as const), ms: fc.integer({ min: 1, max: 15_000 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+        const bench = new Bench();
+        let next = 0;
+        let sequence = 1;
+        let live: number[] = [];
+        const wayOf = (): Map<number, string> => new Map(live.map((number) => [number, bench.flows.packet(flow(number)).segments.join(' ')]));
+        const usable = (): Set<string> => {
+          const sids = new Set<string>();
+          for (const { exit, instance } of bench.rib.candidates(SERVICE)) if (bench.paths.get(exit)?.alive !== false) sids.add(instance.sid!.sid);
+          return sids;
+        };
+        for (const item of events) {
+          const before = wayOf();
+          if (item.kind === 'path') bench.path(item.exit, { alive: item.alive });
+          else if (item.kind === 'announce') bench.rib.advertise(makeAdvertisement(item.exit, ++sequence, { instances: [makeInstance(item.exit, 1, { draining: item.draining })] }));
+          else if (item.kind === 'withdraw') bench.withdraw(item.exit);
+          else if (item.kind === 'time') bench.clock.advance(item.ms);
+          else if (item.kind === 'expire') {
+            bench.flows.expire(live.slice(0, item.count).map((number) => flow(number)));
+            live = live.slice(item.count);
+          } else {
+            for (let i = 0; i < item.count; i++) {
+              if (bench.flows.packet(flow(next)).policy >= 0) live.push(next);
+              next++;
+            }
+          }
+          bench.rib.flush();
+          const sids = usable();
+          for (const [number, way] of wayOf()) {
+            assert.equal(sids.has(way), sids.size > 0, `flow ${number} goes to ${way || 'nowhere'} with ${[...sids].join()} usable`);
+            if (before.get(number) !== undefined && sids.has(before.get(number)!)) assert.equal(way, before.get(number));
+          }
+          for (const { policies } of fib(bench.steering, bench.flows, bench.clock.now())) {
+            for (const { segments } of policies) assert.equal(sids.has(segments.join(' ')), sids.size > 0);
+          }
+          assert.equal(bench.steering.pins.size, live.length);
+        }
+        bench.flows.expire();
+        bench.clock.advance(60_000);
+        assert.equal(bench.steering.policies.size, usable().size);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('restart', () => {
+  /** A daemon that pinned flows on exits 2 and 3, and its successor over the same dataplane. */
+  function restarted(change: (bench: Bench) => void = () => undefined): { before: string[]; next: Bench } {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 100);
+    change(bench);
+    const before = bench.ways(100);
+    bench.steering.stop();
+    bench.flows.restart();
+    return { before, next: new Bench([], bench.clock, bench.flows) };
+  }
+
+  it('leaves policies and flows as they are until candidates are back, and then too', () => {
+    const { before, next } = restarted();
+    assert.deepEqual(next.ways(100), before);
+    assert.equal(next.steering.pins.size, 100);
+    next.announce(3);
+    assert.deepEqual(next.ways(100), before);
+    next.announce(2);
+    assert.deepEqual(next.ways(100), before);
+    assert.equal(next.steering.policies.size, 2, 'the adopted blocks serve new flows');
+    next.clock.advance(120_000);
+    assert.deepEqual(next.ways(100), before);
+  });
+
+  it('moves flows of what did not come back when the restart time is over', () => {
+    const { before, next } = restarted();
+    next.announce(2);
+    next.clock.advance(59_000);
+    assert.deepEqual(next.ways(100), before);
+    next.clock.advance(2000);
+    assert.deepEqual(tally(next.ways(100)), { [SID2]: 100 });
+  });
+
+  it('keeps flows that had been moved away from their block owner', () => {
+    const { before, next } = restarted((bench) => bench.path(3, { alive: false }));
+    assert.deepEqual(tally(before), { [SID2]: 100 });
+    next.announce(2, 3);
+    assert.deepEqual(next.ways(100), before);
+    next.clock.advance(120_000);
+    assert.deepEqual(next.ways(100), before);
+    assert.ok(next.send(100, 150).includes(SID3));
+  });
+
+  it('drops nothing when nobody comes back before the restart time, and gives the blocks back when the flows are gone', () => {
+    const { before, next } = restarted();
+    next.clock.advance(50_000);
+    assert.deepEqual(next.ways(100), before);
+    next.clock.advance(20_000);
+    assert.deepEqual(tally(next.ways(100)), { '': 100 });
+    next.flows.expire();
+    next.clock.advance(20_000);
+    assert.equal(next.steering.policies.size, 0);
+    assert.equal(next.flows.packet(flow(1)).policy, NO_SERVICE);
+  });
+
+  it('forgets flows whose block nobody owns', () => {
+    const bench = new Bench().announce(2);
+    bench.send(0, 10);
+    bench.flows.setBlockOwner(0, undefined);
+    bench.steering.stop();
+    bench.flows.restart();
+    const next = new Bench([], bench.clock, bench.flows);
+    assert.equal(next.flows.size, 0);
+    next.announce(2);
+    assert.deepEqual(next.flows.packet(flow(1)).segments, [SID2]);
+  });
+});
+
+describe('views', () => {
+  it('explain what a first packet gets by the same way that it gets it', () => {
+    const bench = new Bench([{ requirements: { ...NO_DEFAULTS, maxLatencyUs: 60_000 } }]).announce(2, 3, 4);
+    bench.path(3, { rttUs: 40_000 });
+    bench.path(4, { alive: false });
+    const answer = explain(bench.steering, SERVICE, bench.clock.now());
+    assert.equal(answer.chosen?.member.exit, exitOf(2));
+    assert.deepEqual(answer.requirements, [{ text: 'round trip with processing at most 60000 us', origin: 'default' }]);
+    assert.deepEqual(answer.candidates.map(({ input, feasible }) => [input.exit, feasible]), [
+      [exitOf(2), true],
+      [exitOf(3), true],
+      [exitOf(4), false],
+    ]);
+    assert.match(answer.verdict, /^exit fc00:0:2::1, instance 1 by fcbb:bb00:2:e001::: predicted 15000 us/);
+    assert.deepEqual(answer.candidates[2]!.reasons.filter(({ ok }) => !ok).map(({ text }) => text), ['the exit does not answer probes']);
+
+    const strict = explain(bench.steering, SERVICE, bench.clock.now(), { ...NO_REQUIREMENTS, latencyUs: 10 });
+    assert.equal(strict.chosen, undefined);
+    assert.match(strict.verdict, /none of 3 candidates is feasible/);
+    assert.deepEqual(strict.requirements[0]?.origin, 'packet');
+    assert.equal(explain(bench.steering, '2001:db8:5e::99', 0).known, false);
+  });
+
+  it('predict for a client what its next flow gets', () => {
+    const bench = new Bench([{ requirements: { ...NO_DEFAULTS, stickiness: { mode: 'client', seconds: 100 } } }]).announce(2, 3, 4);
+    for (let client = 1; client < 20; client++) {
+      const [way] = bench.send(client << 12, (client << 12) + 1);
+      const answer = explain(bench.steering, SERVICE, bench.clock.now(), NO_REQUIREMENTS, `2001:db8:c::${client.toString(16)}`);
+      assert.deepEqual(answer.chosen?.member.segments.join(' '), way);
+    }
+  });
+
+  it('list policies with their installation status', () => {
+    const bench = new Bench().announce(2);
+    bench.flows.refuse(3, 'no slot left');
+    const [entry] = [...fib(bench.steering, bench.flows, bench.clock.now(), SERVICE)];
+    assert.equal(entry?.policies.length, 16);
+    assert.deepEqual(entry.policies[0], { id: 0, exit: exitOf(2), instance: 1, segments: [SID2], weight: 1 / 16, mtu: 1500, flows: 0, installed: true, error: undefined });
+    assert.deepEqual([entry.policies[3]!.installed, entry.policies[3]!.error], [false, 'no slot left']);
+  });
+
+  it('list and clear pinned flows by service, client and exit', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 30);
+    const now = (): bigint => BigInt(Math.round(bench.clock.now() * 1e6));
+    const all = pinnedFlows(bench.steering, bench.flows, now());
+    assert.equal(all.length, 30);
+    assert.equal(pinnedFlows(bench.steering, bench.flows, now(), { limit: 7 }).length, 7);
+    const on2 = all.filter(({ exit }) => exit === exitOf(2)).length;
+    assert.equal(pinnedFlows(bench.steering, bench.flows, now(), { exit: exitOf(2) }).length, on2);
+    assert.equal(pinnedFlows(bench.steering, bench.flows, now(), { service: '2001:db8:5e::9' }).length, 0);
+    assert.deepEqual([all[0]!.service, all[0]!.destinationPort, all[0]!.ageMs], [SERVICE, 80, 290]);
+    assert.equal(bench.steering.clearFlows(flowMatcher(bench.steering, { exit: exitOf(2) })), on2);
+    assert.deepEqual([bench.flows.size, bench.steering.pins.size], [30 - on2, 30 - on2]);
+  });
+});
