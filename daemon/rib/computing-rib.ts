@@ -7,7 +7,7 @@
  */
 import FlatQueue from 'flatqueue';
 import type { Clock, Timer } from '../clock.js';
-import type { Instance } from '../computing/types.js';
+import type { Instance, SidInfo } from '../computing/types.js';
 import type { Logger } from '../log.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Advertisement, Candidate, CandidateSource } from './candidate.js';
@@ -45,6 +45,8 @@ interface ServiceEntry {
   candidates: readonly Candidate[] | undefined;
 }
 
+type SidStructure = SidInfo['structure'];
+
 const SOURCE_ORDER: Readonly<Record<CandidateSource, number>> = { local: 0, bgp: 1, ospf: 2, controller: 3 };
 const NO_CANDIDATES: readonly Candidate[] = Object.freeze([]);
 const EMPTY: readonly never[] = Object.freeze([]);
@@ -54,6 +56,7 @@ export class ComputingRib {
   private readonly byPeer = new Map<string, Set<Held>>();
   /** One copy of each address text, whatever the number of advertisements that carry it. */
   private readonly texts = new Map<string, { readonly text: string; readonly order: Uint8Array | undefined }>();
+  private readonly structures = new Map<number, SidStructure>();
   private readonly listeners: ((services: ReadonlySet<string>) => void)[] = [];
   private readonly ownSequenceListeners: ((sequence: bigint) => void)[] = [];
   private changed = new Set<string>();
@@ -237,8 +240,28 @@ export class ComputingRib {
       service: this.entries.get(advertisement.service)?.service ?? advertisement.service,
       exit: this.intern(advertisement.exit),
       peer: this.intern(advertisement.peer),
-      instances: usable.map(compactInstance),
+      instances: usable.map((instance) => this.compactInstance(instance)),
     };
+  }
+
+  private compactInstance(instance: Instance): Instance {
+    const { sid } = instance;
+    return {
+      ...instance,
+      sid: sid && { ...sid, structure: this.internStructure(sid.structure) },
+      computing: shared(instance.computing),
+      storage: shared(instance.storage),
+      algorithms: shared(instance.algorithms),
+      cats: shared(instance.cats),
+    };
+  }
+
+  private internStructure(structure: SidStructure): SidStructure {
+    const key = (structure.block << 24) | (structure.node << 16) | (structure.function << 8) | structure.argument;
+    const known = this.structures.get(key);
+    if (known) return known;
+    this.structures.set(key, structure);
+    return structure;
   }
 
   private peerSet(source: CandidateSource, peer: string): Set<Held> {
@@ -330,13 +353,3 @@ function precedes(a: Held, b: Held, comparePeers: (a: string, b: string) => numb
 }
 
 const shared = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? EMPTY : items);
-
-function compactInstance(instance: Instance): Instance {
-  return {
-    ...instance,
-    computing: shared(instance.computing),
-    storage: shared(instance.storage),
-    algorithms: shared(instance.algorithms),
-    cats: shared(instance.cats),
-  };
-}

@@ -28,7 +28,12 @@ export interface PolicyBlock {
   /** Of each id; undefined: dropped, because nobody is left. */
   readonly targets: (PolicyTarget | undefined)[];
   /** What was written last, by id. */
-  readonly written: (PolicyWrite | undefined)[];
+  readonly written: (Written | undefined)[];
+}
+
+interface Written {
+  readonly segments: readonly string[];
+  readonly mtu: number;
 }
 
 export interface Share {
@@ -46,6 +51,7 @@ export class PolicyManager {
   private readonly free: number[] = [];
   private pending: PolicyWrite[] = [];
   private used = 0;
+  private latest: Written = { segments: DROP, mtu: 0 };
 
   constructor(private readonly flows: FlowTable) {}
 
@@ -91,7 +97,7 @@ export class PolicyManager {
       const found = this.flows.policyStatus(policy);
       if (!found || found.segments.length === 0) continue;
       block.targets[i] = targetOf(found.segments, found.mtu);
-      block.written[i] = { policy, segments: found.segments, mtu: found.mtu };
+      block.written[i] = { segments: found.segments, mtu: found.mtu };
     }
     return block;
   }
@@ -110,9 +116,12 @@ export class PolicyManager {
     block.targets[index] = target;
     if (this.isWritten(block, index, target)) return;
     // What is dropped keeps its MTU: it means nothing without a segment list.
-    const write = { policy: block.number * POLICIES_PER_BLOCK + index, segments: target?.segments ?? DROP, mtu: target?.mtu ?? block.written[index]?.mtu ?? 0 };
-    block.written[index] = write;
-    this.pending.push(write);
+    const segments = target?.segments ?? DROP;
+    const mtu = target?.mtu ?? block.written[index]?.mtu ?? 0;
+    // One object for the ids of a block that lead the same way.
+    if (this.latest.segments !== segments || this.latest.mtu !== mtu) this.latest = { segments, mtu };
+    block.written[index] = this.latest;
+    this.pending.push({ policy: block.number * POLICIES_PER_BLOCK + index, segments, mtu });
   }
 
   /**

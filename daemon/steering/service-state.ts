@@ -83,7 +83,7 @@ export class ServiceState {
   readonly blocks = new Set<PolicyBlock>();
   /** Choice without a requirement option, and by option data. */
   defaultSet: WeightedSet | undefined;
-  readonly optionSets = new Map<string, WeightedSet>();
+  optionSets: Map<string, WeightedSet> | undefined;
 
   constructor(
     readonly service: string,
@@ -113,6 +113,6 @@ export class ServiceState {
   /** Prepared choices no longer hold. */
   invalidate(): void {
     this.defaultSet = undefined;
-    this.optionSets.clear();
+    this.optionSets = undefined;
   }
 }

@@ -188,14 +188,14 @@ export class Steering {
 
   private optionSet(state: ServiceState, data: Uint8Array, stated: Requirements, now: number): WeightedSet {
     const text = octetText(data);
-    const known = state.optionSets.get(text);
+    const known = state.optionSets?.get(text);
     if (known && !known.isDue(now)) return known;
     if (!known && ++this.optionSetCount > MAX_OPTION_SETS) {
-      for (const other of this.services.values()) other.optionSets.clear();
+      for (const other of this.services.values()) other.optionSets = undefined;
       this.optionSetCount = 1;
     }
     const set = this.prepare(state, mergeRequirements(stated, state.defaults), now);
-    state.optionSets.set(text, set);
+    (state.optionSets ??= new Map()).set(text, set);
     return set;
   }
 
