@@ -45,6 +45,9 @@ interface ServiceEntry {
   candidates: readonly Candidate[] | undefined;
 }
 
+/** A domain has one or two SID structures; what a peer makes up beyond is kept as it is. */
+const MAX_STRUCTURES = 64;
+
 type SidStructure = SidInfo['structure'];
 
 const SOURCE_ORDER: Readonly<Record<CandidateSource, number>> = { local: 0, bgp: 1, ospf: 2, controller: 3 };
@@ -260,7 +263,7 @@ export class ComputingRib {
     const key = (structure.block << 24) | (structure.node << 16) | (structure.function << 8) | structure.argument;
     const known = this.structures.get(key);
     if (known) return known;
-    this.structures.set(key, structure);
+    if (this.structures.size < MAX_STRUCTURES) this.structures.set(key, structure);
     return structure;
   }
 

@@ -101,6 +101,8 @@ export class Steering {
   /** Decoded options by their data. */
   private readonly options = new Map<string, Requirements>();
   private optionSetCount = 0;
+  /** Exits that lost an instance in this pass, for the log. */
+  private readonly lostExits = new Set<string>();
   private adopting = false;
   private adoptionTimer: Timer | undefined;
   private sweepTimer: Timer | undefined;
@@ -291,10 +293,11 @@ export class Steering {
 
   private pass(work: () => number): MoveReport {
     const { movedPolicies, movedFlows } = this.counters;
+    this.lostExits.clear();
     const services = work();
     const writes = this.policies.commit();
     const report = { services, writes, movedPolicies: this.counters.movedPolicies - movedPolicies, movedFlows: this.counters.movedFlows - movedFlows };
-    if (report.movedPolicies > 0) this.parts.log.info('flows moved to other instances', { ...report });
+    if (report.movedPolicies > 0) this.parts.log.info('policies moved to other instances', { ...report, exits: [...this.lostExits] });
     return report;
   }
 
@@ -302,7 +305,7 @@ export class Steering {
     const candidates = this.parts.rib.candidates(service);
     let state = this.services.get(service);
     if (!state) {
-      if (candidates.length === 0) return;
+      if (candidates.length === 0 || !isServiceAddress(service)) return;
       state = this.addService(service);
     }
     for (const member of state.members) member.present = false;
@@ -345,8 +348,11 @@ export class Steering {
     member.firstSidResolves = via[0] !== undefined && this.parts.sidResolves ? this.parts.sidResolves(via[0]) : path.resolved;
     if (member.learnedMtu > 0 && this.parts.clock.now() - member.learnedMtuAt >= MTU_AGE_MS) member.learnedMtu = 0;
     member.mtu = member.learnedMtu > 0 ? Math.min(member.learnedMtu, path.mtu) : path.mtu;
+    const wasUsable = member.usable;
     member.usable = member.present && isUsable(candidate, path, member.firstSidResolves);
-    if (!member.usable) member.block = undefined;
+    if (member.usable) return;
+    member.block = undefined;
+    if (wasUsable) this.lostExits.add(member.exit);
   }
 
   /** Points ids whose instance is gone at the others. */
@@ -414,8 +420,7 @@ export class Steering {
   }
 
   private addService(service: string): ServiceState {
-    const bytes = parseIp(service);
-    if (bytes?.length !== 16) throw new TypeError(`not an IPv6 service address: ${service}`);
+    const bytes = parseIp(service)!;
     const index = this.freeIndexes.pop() ?? this.states.length;
     const { defaults, via, configured } = this.settingsOf(service);
     const state = new ServiceState(service, index, defaults, via, configured);
@@ -440,6 +445,7 @@ export class Steering {
     const { flows, clock, log } = this.parts;
     const blocks = flows.adoptedBlocks();
     for (const { block: number, owner } of blocks) {
+      if (!isServiceAddress(owner.service)) continue;
       const state = this.services.get(owner.service) ?? this.addService(owner.service);
       const make = (segments: readonly string[], mtu: number): AdoptedTarget => new AdoptedTarget(owner.exit, owner.instance, segments, mtu);
       state.blocks.add(this.policies.adopt(number, owner, make));
@@ -575,6 +581,9 @@ export class Steering {
     return keys.length;
   }
 }
+
+/** Service IDs are IPv6 addresses; nothing else has a place in a flow key of this router. */
+const isServiceAddress = (service: string): boolean => parseIp(service)?.length === 16;
 
 /** Octets as a text fit for `Map`. */
 function octetText(data: Uint8Array): string {

@@ -198,7 +198,7 @@ describe('configuration', () => {
         const result = parseConfig(text);
         if (!result.ok) assert.ok(result.errors.length > 0 && result.errors.every(({ line, column }) => line >= 1 && column >= 1));
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
@@ -211,7 +211,7 @@ describe('configuration', () => {
         const result = parseConfig(changed.join('\n'));
         if (!result.ok) for (const error of result.errors) assert.ok(error.line >= 1 && error.line <= changed.length + 1 && error.expected !== '');
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
