@@ -281,6 +281,25 @@ describe('failover', () => {
     assert.ok(before.includes(SID2));
   });
 
+  it('gives each its own flows back when all were gone for a moment', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.send(0, 200);
+    const before = bench.ways(200);
+    for (const alive of [false, true]) {
+      for (const exit of [2, 3]) bench.paths.set(exitOf(exit), { alive });
+      bench.steering.onPathChange([exitOf(2), exitOf(3)]);
+    }
+    assert.deepEqual(bench.ways(200), before);
+    assert.equal(bench.steering.policies.size, 2);
+  });
+
+  it('makes no candidate of a service that is no IPv6 address', () => {
+    const bench = new Bench();
+    bench.rib.advertise(makeAdvertisement(2, 1, { service: '192.0.2.1' }));
+    bench.rib.flush();
+    assert.equal(bench.steering.serviceState('192.0.2.1'), undefined);
+  });
+
   it('leaves moved flows where they are when the dead exit comes back, and gives it fresh ids', () => {
     const bench = new Bench().announce(2, 3);
     bench.send(0, 200);
