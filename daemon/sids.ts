@@ -1,5 +1,5 @@
 /** The SIDs of one router: which there are, out of its configuration, and the kernel routes that run them (RFC 8986 section 4). */
-import type { KernelRoute, LocalBehaviour } from '../dataplane/dataplane.js';
+import { TUN_NAME, type KernelRoute, type LocalBehaviour } from '../dataplane/dataplane.js';
 import { formatIp, Prefix } from '../dataplane/packet/ip.js';
 import type { Config } from './config/types.js';
 
@@ -39,7 +39,7 @@ export function makeSid(locator: Prefix, functionBits: number, functionCode: num
 export function localSids(config: Config): LocalSid[] {
   const locator = Prefix.from(config.router.locator);
   const functionBits = config.router.sidStructure.function;
-  const sids: LocalSid[] = [{ sid: makeSid(locator, functionBits, END_FUNCTION), behaviour: { kind: 'End' }, device: 'lo', purpose: 'this router' }];
+  const sids: LocalSid[] = [{ sid: makeSid(locator, functionBits, END_FUNCTION), behaviour: { kind: 'End' }, device: TUN_NAME, purpose: 'this router' }];
   const adjacencies = Object.entries(config.interfaces).sort(([a], [b]) => (a < b ? -1 : 1));
   let functionCode = END_X_FUNCTION;
   for (const [name, { endX }] of adjacencies) {

@@ -5,6 +5,9 @@
  * Addresses and prefixes are canonical text (see packet/ip.ts); times are ms of the injected clock unless the name says otherwise.
  */
 
+/** The punt TUN. Always up, so that routes which need some device and no particular one hang on it. */
+export const TUN_NAME = 'cpn0';
+
 /** How an interface takes part in the SR domain (proto/WIRE.md section 5): client and node interfaces are the edge and filter. */
 export type InterfaceRole = 'core' | 'client' | 'node';
 

@@ -43,6 +43,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.services', 'steering', 'now'],
   ['cpn.instances', 'instances', 'now'],
   ['cpn.stamp.port', 'stamp', 'restart'],
+  ['cpn.stamp.enabled', 'stamp', 'restart'],
   ['cpn.stamp', 'stamp', 'now'],
   ['cpn.announce', 'instances', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],

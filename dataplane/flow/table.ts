@@ -9,7 +9,7 @@ import type {
   PolicyWrite,
   Steer,
 } from '../dataplane.js';
-import { POLICIES_PER_BLOCK } from '../dataplane.js';
+import { POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
 import { native, type PollHandle } from '../native/index.js';
 import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
 import { Prefix, parseIp } from '../packet/ip.js';
@@ -50,7 +50,7 @@ export interface FlowTableSettings {
   readonly log: (message: string) => void;
 }
 
-export const DEFAULT_FLOW_TABLE_SETTINGS = { bpffs: '/run/cpn/bpf', tunName: 'cpn0' } as const;
+export const DEFAULT_FLOW_TABLE_SETTINGS = { bpffs: '/run/cpn/bpf', tunName: TUN_NAME } as const;
 
 /** What exists while the table is open. */
 interface OpenState {

@@ -1,0 +1,19 @@
+/** Tells watchers of the API that something changed; what, they look up themselves. */
+export type ChangeTopic = 'rib' | 'bgp';
+
+/** A service address (rib) or a neighbor address (bgp); undefined: look at everything. */
+export type ChangeKey = string | undefined;
+
+export class ChangeHub {
+  private readonly listeners: Record<ChangeTopic, Set<(key: ChangeKey) => void>> = { rib: new Set(), bgp: new Set() };
+
+  /** Returns the way to stop. */
+  subscribe(topic: ChangeTopic, listener: (key: ChangeKey) => void): () => void {
+    this.listeners[topic].add(listener);
+    return () => void this.listeners[topic].delete(listener);
+  }
+
+  notify(topic: ChangeTopic, key: ChangeKey): void {
+    for (const listener of this.listeners[topic]) listener(key);
+  }
+}

@@ -1,0 +1,83 @@
+/** What the router itself can say of its health; checks of the host are cpnctl's (cli/host-checks.ts). */
+import type { DoctorCheck } from './northbound/facade.js';
+import type { RouterParts } from './router.js';
+import { localSids, sidRoute } from './sids.js';
+
+/** Share of the pin table in use from which an operator should act. */
+const PIN_WARNING = 0.8;
+
+type Verdict = Omit<DoctorCheck, 'name'>;
+
+const ok = (detail: string): Verdict => ({ status: 'ok', detail, mend: '' });
+
+/** All checks of the router, in the order an operator mends them. */
+export function routerChecks(parts: RouterParts): DoctorCheck[] {
+  const checks: readonly (readonly [name: string, check: (parts: RouterParts) => Verdict])[] = [
+    ['kernel-features', kernelFeatures],
+    ['service-prefix-routes', servicePrefixRoutes],
+    ['kernel-routes', kernelRoutes],
+    ['sids', sids],
+    ['bgp-sessions', bgpSessions],
+    ['candidates', candidates],
+    ['instances', instances],
+    ['pins', pins],
+  ];
+  return checks.map(([name, check]) => ({ name, ...check(parts) }));
+}
+
+function kernelFeatures({ dataplane }: RouterParts): Verdict {
+  const { seg6, seg6local, bpf, notes } = dataplane.capabilities();
+  const missing = Object.entries({ seg6, seg6local, bpf }).filter(([, present]) => !present).map(([name]) => name);
+  if (missing.length > 0) return { status: 'fail', detail: `the kernel lacks ${missing.join(', ')}`, mend: 'use a kernel with CONFIG_IPV6_SEG6_LWTUNNEL and CONFIG_BPF_SYSCALL' };
+  if (notes.length > 0) return { status: 'warn', detail: notes.join('; '), mend: 'nothing has to be done where these features are not wanted' };
+  return ok('seg6, seg6local and BPF are there');
+}
+
+function servicePrefixRoutes({ dataplane, config }: RouterParts): Verdict {
+  const missing = config().cpn.servicePrefixes.filter((prefix) => dataplane.routes.status(prefix)?.installed !== true);
+  if (missing.length === 0) return ok(`${config().cpn.servicePrefixes.length} service prefixes lead to the punt TUN`);
+  const errors = missing.map((prefix) => `${prefix}: ${dataplane.routes.status(prefix)?.error ?? 'not declared'}`);
+  return { status: 'fail', detail: errors.join('; '), mend: 'remove routes of others to service prefixes; look for cpn0 in `ip link`' };
+}
+
+function kernelRoutes({ dataplane }: RouterParts): Verdict {
+  const all = dataplane.routes.list();
+  const failed = all.filter(({ status }) => !status.installed);
+  if (failed.length === 0) return ok(`${all.length} routes acknowledged by the kernel`);
+  const some = failed.slice(0, 3).map(({ route, status }) => `${route.prefix}: ${status.error ?? 'not answered yet'}`);
+  return { status: 'warn', detail: `${failed.length} of ${all.length} routes are not in the kernel: ${some.join('; ')}`, mend: 'cpnctl show routes names the error of each' };
+}
+
+function sids({ dataplane, config }: RouterParts): Verdict {
+  const local = localSids(config());
+  const missing = local.filter((sid) => dataplane.routes.status(sidRoute(sid).prefix)?.installed !== true);
+  if (missing.length === 0) return ok(`${local.length} SIDs programmed`);
+  return { status: 'fail', detail: `not programmed: ${missing.map(({ sid }) => sid).join(', ')}`, mend: 'cpnctl show sids names the error of each; interfaces must exist and be up' };
+}
+
+function bgpSessions({ bgp }: RouterParts): Verdict {
+  if (!bgp) return ok('BGP is not configured');
+  const down = bgp.neighbors().filter(({ state }) => state !== 'Established');
+  if (down.length === 0) return ok(`${bgp.neighbors().length} sessions established`);
+  const reasons = down.map(({ address, state, lastError }) => `${address} ${state}${lastError ? ` (${lastError.text})` : ''}`);
+  return { status: 'fail', detail: reasons.join('; '), mend: 'check the route to the neighbor, its AS and whether it expects us' };
+}
+
+function candidates({ computingRib, steering }: RouterParts): Verdict {
+  const bare = [...steering.serviceStates()].filter(({ members }) => !members.some(({ usable }) => usable)).map(({ service }) => service);
+  if (bare.length === 0) return ok(`${computingRib.size} services, each with a usable candidate`);
+  return { status: 'warn', detail: `no usable candidate for ${bare.slice(0, 5).join(', ')}${bare.length > 5 ? ` and ${bare.length - 5} more` : ''}`, mend: 'cpnctl explain SERVICE says why' };
+}
+
+function instances(parts: RouterParts): Verdict {
+  const all = parts.instances.list();
+  const down = all.filter(({ local }) => local.health === 'down');
+  if (down.length === 0) return ok(`${all.length} local instances, none down`);
+  return { status: 'warn', detail: down.map(({ local }) => `${local.key} is down: ${local.reason}`).join('; '), mend: 'check the service on its computing node' };
+}
+
+function pins({ steering }: RouterParts): Verdict {
+  const { size, fill } = steering.pins;
+  if (fill < PIN_WARNING) return ok(`${size} flows pinned`);
+  return { status: 'warn', detail: `the table of pins is ${Math.round(fill * 100)} % full`, mend: 'raise dataplane.maxFlows or lower dataplane.flowIdle, then restart' };
+}

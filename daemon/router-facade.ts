@@ -1,0 +1,436 @@
+/** The router as the northbound API sees it: views over the parts, in the shapes of northbound/facade.ts. */
+import { readFileSync } from 'node:fs';
+import { Prefix } from '../dataplane/packet/ip.js';
+import type { Dataplane } from '../dataplane/dataplane.js';
+import { BEHAVIOUR_NAMES } from './behaviours.js';
+import type { NeighborView, RouteView as BgpRouteSource } from './bgp/views.js';
+import { decodeCpnBlock } from './computing/block.js';
+import { CHIP_NAMES, COMPUTING_CLASS_NAMES, GRADE_NAMES, nameOf } from './computing/names.js';
+import type { Computing, Instance } from './computing/types.js';
+import { diffConfig } from './config/diff.js';
+import { parseConfig } from './config/load.js';
+import { routerChecks } from './doctor.js';
+import {
+  FacadeError,
+  type BgpNeighborView,
+  type BgpPathView,
+  type BgpRouteView,
+  type BgpSummary,
+  type CandidateView,
+  type ChangeListener,
+  type ComputingNodeView,
+  type ComputingView,
+  type ConfigAnswer,
+  type DoctorCheck,
+  type ExplainAnswer,
+  type ExplainRequest,
+  type FibView,
+  type FlowFilter,
+  type FlowView,
+  type InstanceRef,
+  type InstanceState,
+  type InstanceUpdate,
+  type InterfaceView,
+  type NodeInstanceView,
+  type RouterFacade,
+  type RouterStatus,
+  type RouteView,
+  type ServiceCandidates,
+  type ServiceView,
+  type SidView,
+} from './northbound/facade.js';
+import type { RouterEvent } from './events.js';
+import type { RouterParts } from './router.js';
+import { localSids, sidRoute } from './sids.js';
+import { requirementsOfDefaults, describeRequirements } from './steering/requirements.js';
+import { NO_REQUIREMENTS } from './steering/requirement-option.js';
+import type { Member } from './steering/member.js';
+import type { Assessment } from './steering/selector.js';
+import { assessCandidates, explain, fib, flowMatcher, pinnedFlows } from './steering/views.js';
+
+const VERSION = '0.1.0';
+const ESTABLISHED = 'Established';
+
+const computingView = ({ class: kind, chip, total, residual }: Computing): ComputingView => ({
+  class: nameOf(COMPUTING_CLASS_NAMES, kind),
+  chip: nameOf(CHIP_NAMES, chip),
+  total,
+  residual,
+});
+
+const gradeName = ({ grade }: Instance): string | undefined => (grade === undefined ? undefined : nameOf(GRADE_NAMES, grade));
+
+const halfUs = (rttUs: number | undefined): number | undefined => (rttUs === undefined ? undefined : Math.round(rttUs / 2));
+
+export class FacadeOverRouter implements RouterFacade {
+  constructor(private readonly parts: RouterParts) {}
+
+  private get dataplane(): Dataplane {
+    return this.parts.dataplane;
+  }
+
+  status(): RouterStatus {
+    const { config, clock, startedAt, configFile, bgp, unicast, computingRib, steering } = this.parts;
+    const neighbors = bgp?.summary().neighbors ?? [];
+    let candidates = 0;
+    for (const service of computingRib.services()) candidates += computingRib.candidates(service).length;
+    const counters: Record<string, bigint> = { ...this.dataplane.flows.counters() };
+    for (const [name, value] of Object.entries(steering.counters)) counters[`steering_${snakeCase(name)}`] = BigInt(value);
+    const stamp = this.parts.stamp?.counters;
+    for (const [side, values] of Object.entries(stamp ?? {})) {
+      for (const [name, value] of Object.entries(values)) counters[`stamp_${side}_${snakeCase(name)}`] = BigInt(value as number);
+    }
+    return {
+      name: config().router.name,
+      id: config().router.id,
+      version: VERSION,
+      loopback: config().router.loopback,
+      locator: config().router.locator,
+      as: config().bgp?.as,
+      uptimeMs: clock.now() - startedAt,
+      configFile,
+      dataplane: config().dataplane.kind,
+      bgpEstablished: neighbors.filter(({ state }) => state === ESTABLISHED).length,
+      bgpConfigured: neighbors.length,
+      routes: unicast.rib.size,
+      services: computingRib.size,
+      candidates,
+      policies: steering.policies.size * 16,
+      flows: steering.pins.size,
+      notes: this.dataplane.capabilities().notes,
+      counters,
+    };
+  }
+
+  doctor(): Promise<readonly DoctorCheck[]> {
+    return Promise.resolve(routerChecks(this.parts));
+  }
+
+  interfaces(): readonly InterfaceView[] {
+    const roles = this.parts.config().interfaces;
+    return this.dataplane.links().map(({ name, index, up, mtu, addresses }) => ({ name, index, role: roles[name]?.role ?? 'core', up, mtu, addresses }));
+  }
+
+  *routes(): Generator<RouteView> {
+    const kernel = this.dataplane.routes;
+    for (const { route, best, nextHops } of this.parts.unicast.rib.routes()) {
+      const owned = route.source === 'connected';
+      const status = owned ? undefined : kernel.status(route.prefix);
+      const hops = nextHops?.map(({ gateway, interface: name, weight }) => ({ via: gateway, interface: name, weight: weight ?? 1 }));
+      yield {
+        prefix: route.prefix,
+        source: route.source,
+        peer: '',
+        distance: route.distance ?? 0,
+        metric: route.metric ?? 0,
+        best,
+        nextHops: hops ?? route.nextHops.map(({ gateway, interface: name, weight }) => ({ via: gateway, interface: name, weight: weight ?? 1 })),
+        installed: best && (owned || status?.installed === true),
+        error: best ? status?.error : 'not the best usable route',
+      };
+    }
+    for (const prefix of this.parts.config().cpn.servicePrefixes) {
+      const status = kernel.status(prefix);
+      yield { prefix, source: 'service', peer: '', distance: 0, metric: 0, best: true, nextHops: [], installed: status?.installed ?? false, error: status?.error };
+    }
+  }
+
+  sids(): readonly SidView[] {
+    return localSids(this.parts.config()).map((local) => {
+      const status = this.dataplane.routes.status(sidRoute(local).prefix);
+      const { behaviour } = local;
+      const instance = this.parts.config().cpn.instances.find(({ sid }) => sid === local.sid);
+      return {
+        sid: local.sid,
+        behaviour: behaviour.kind,
+        interface: local.device,
+        nextHop: 'nextHop' in behaviour ? behaviour.nextHop : undefined,
+        table: 'table' in behaviour ? behaviour.table : undefined,
+        service: instance?.service,
+        instance: instance?.id,
+        installed: status?.installed ?? false,
+        error: status ? status.error : 'not declared to the kernel',
+      };
+    });
+  }
+
+  configDiff(text: string, file: string): ConfigAnswer {
+    const result = parseConfig(text, file);
+    if (!result.ok) return { ok: false, problems: result.errors, warnings: [], changes: [] };
+    return { ok: true, problems: [], warnings: result.warnings, changes: diffConfig(this.parts.config(), result.config) };
+  }
+
+  configReload(): Promise<ConfigAnswer> {
+    let text: string;
+    try {
+      text = readFileSync(this.parts.configFile, 'utf8');
+    } catch (error) {
+      throw new FacadeError('unavailable', `${this.parts.configFile} cannot be read: ${(error as Error).message}`);
+    }
+    return this.parts.reload(text);
+  }
+
+  bgpSummary(): BgpSummary {
+    const speaker = this.speaker();
+    const { as, routerId, prefixes } = speaker.summary();
+    return { as, routerId, routes: prefixes, paths: speaker.routes().length, neighbors: this.bgpNeighbors(undefined) };
+  }
+
+  bgpNeighbors(address: string | undefined): readonly BgpNeighborView[] {
+    const all = this.speaker().neighbors();
+    const wanted = address === undefined ? all : all.filter((neighbor) => neighbor.address === address);
+    if (address !== undefined && wanted.length === 0) throw new FacadeError('notFound', `no neighbor ${address}`);
+    return wanted.map((neighbor) => this.neighborView(neighbor));
+  }
+
+  private neighborView(neighbor: NeighborView): BgpNeighborView {
+    const configured = this.parts.config().bgp?.neighbors.find(({ address }) => address === neighbor.address);
+    const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, count) => total + count, 0);
+    const { advertised, received } = neighbor.capabilities;
+    return {
+      address: neighbor.address,
+      as: neighbor.as,
+      localAddress: neighbor.localAddress,
+      description: neighbor.description,
+      routerId: neighbor.identifier,
+      state: neighbor.state,
+      stateMs: neighbor.sinceMs,
+      cpn: neighbor.cpn,
+      passive: configured?.passive ?? false,
+      holdTimeMs: neighbor.state === ESTABLISHED ? neighbor.holdTimeMs : (configured?.holdTimeMs ?? 0),
+      capabilities: received.filter((name) => advertised.includes(name) || !name.startsWith('code ')),
+      addPathReceive: configured?.addPath.receive ?? false,
+      addPathSend: configured?.addPath.send ?? false,
+      prefixesReceived: neighbor.prefixes.received,
+      prefixesSent: neighbor.prefixes.sent,
+      messagesReceived: sum(neighbor.messages.received),
+      messagesSent: sum(neighbor.messages.sent),
+      updatesReceived: neighbor.messages.received.update,
+      updatesSent: neighbor.messages.sent.update,
+      flaps: Math.max(0, neighbor.establishedCount - 1),
+      lastError: neighbor.lastError && neighbor.lastError.text,
+    };
+  }
+
+  *bgpRoutes(prefix: string | undefined): Generator<BgpRouteView> {
+    if (prefix !== undefined && !Prefix.parse(prefix)) throw new FacadeError('invalid', `${prefix} is not a prefix`);
+    const grouped = new Map<string, BgpPathView[]>();
+    for (const view of this.speaker().routes(prefix)) {
+      const paths = grouped.get(view.prefix) ?? [];
+      paths.push(bgpPath(view));
+      grouped.set(view.prefix, paths);
+    }
+    for (const [text, paths] of grouped) yield { prefix: text, paths };
+  }
+
+  clearBgp(address: string, soft: boolean): void {
+    if (!this.speaker().clearNeighbor(address, soft)) throw new FacadeError('notFound', `no neighbor ${address}`);
+  }
+
+  private speaker(): NonNullable<RouterParts['bgp']> {
+    if (!this.parts.bgp) throw new FacadeError('notConfigured', 'BGP is not configured');
+    return this.parts.bgp;
+  }
+
+  services(): readonly ServiceView[] {
+    const { steering, clock, config } = this.parts;
+    const flows = new Map<string, number>();
+    const views: ServiceView[] = [];
+    for (const state of steering.serviceStates()) {
+      let count = 0;
+      for (const block of state.blocks) count += steering.pins.countRange(block.number * 16, 16);
+      flows.set(state.service, count);
+      const assessments = assessCandidates(steering, state.service, clock.now());
+      const best = bestOf(assessments);
+      const defaults = config().cpn.services.find(({ id }) => id === state.service) ?? config().cpn.services.find(({ id }) => id === 'default');
+      views.push({
+        service: state.service,
+        candidates: assessments.length,
+        feasible: assessments.filter(({ feasible }) => feasible).length,
+        local: assessments.filter(({ input }) => input.candidate.source === 'local').length,
+        best: best && { exit: best.input.exit, instance: best.input.instance },
+        flows: count,
+        requirements: defaults ? describeRequirements(requirementsOfDefaults(defaults.requirements)).map(({ text }) => text).join('; ') : '',
+      });
+    }
+    return views;
+  }
+
+  *computingRib(service: string | undefined): Generator<ServiceCandidates> {
+    const { computingRib } = this.parts;
+    for (const each of service === undefined ? computingRib.services() : [service]) {
+      const candidates = this.candidatesOf(each);
+      if (candidates.length > 0) yield { service: each, candidates };
+    }
+  }
+
+  private candidatesOf(service: string): CandidateView[] {
+    const { steering, clock } = this.parts;
+    const assessments = assessCandidates(steering, service, clock.now());
+    const best = bestOf(assessments);
+    return assessments.map((assessment): CandidateView => {
+      const { input, prediction, feasible, reasons, weight } = assessment;
+      const { candidate, path } = input;
+      const { instance } = candidate;
+      return {
+        exit: candidate.exit,
+        instance: instance.id,
+        sid: instance.sid?.sid ?? '',
+        behaviour: instance.sid ? (BEHAVIOUR_NAMES[instance.sid.behaviour] ?? `0x${instance.sid.behaviour.toString(16)}`) : '',
+        source: candidate.source,
+        peer: candidate.peer,
+        computing: instance.computing.map(computingView),
+        load: instance.load,
+        serviceDelayUs: Math.round(prediction.serviceUs + prediction.waitUs),
+        pathDelayUs: halfUs(path.rttUs),
+        cost: path.cost,
+        feasible,
+        best: assessment === best,
+        weight,
+        ageMs: clock.now() - candidate.receivedAt,
+        stale: candidate.stale,
+        draining: instance.draining,
+        sequence: candidate.sequence,
+        reason: feasible ? '' : reasons.filter(({ ok }) => !ok).map(({ text }) => text).join('; '),
+      };
+    });
+  }
+
+  computingNodes(): readonly ComputingNodeView[] {
+    const { computingRib, paths, instances } = this.parts;
+    const own = this.parts.config().router.loopback;
+    const byExit = new Map<string, NodeInstanceView[]>();
+    for (const { local, announced } of instances.list()) {
+      const list = byExit.get(own) ?? [];
+      byExit.set(own, list);
+      const { config: configured, instance } = local;
+      list.push({
+        service: configured.service,
+        instance: configured.id,
+        address: configured.node.address,
+        interface: configured.node.interface,
+        health: local.health,
+        healthReason: local.reason,
+        draining: local.draining,
+        announced,
+        grade: gradeName(instance),
+        computing: instance.computing.map(computingView),
+        load: instance.load,
+        serviceDelay: instance.serviceDelay,
+      });
+    }
+    for (const service of computingRib.services()) {
+      for (const { exit, instance, source } of computingRib.candidates(service)) {
+        if (source === 'local') continue;
+        const list = byExit.get(exit) ?? [];
+        byExit.set(exit, list);
+        list.push({
+          service,
+          instance: instance.id,
+          address: instance.address,
+          interface: undefined,
+          health: undefined,
+          healthReason: undefined,
+          draining: instance.draining,
+          announced: true,
+          grade: gradeName(instance),
+          computing: instance.computing.map(computingView),
+          load: instance.load,
+          serviceDelay: instance.serviceDelay,
+        });
+      }
+    }
+    return [...byExit].map(([exit, list]) => ({ exit, local: exit === own, path: paths.get(exit), instances: list }));
+  }
+
+  *fib(service: string | undefined): Generator<FibView> {
+    const { steering, clock } = this.parts;
+    for (const view of fib(steering, this.dataplane.flows, clock.now(), service)) yield view;
+  }
+
+  flows(filter: FlowFilter): Iterable<FlowView> {
+    return pinnedFlows(this.parts.steering, this.dataplane.flows, this.parts.nowNs(), filter);
+  }
+
+  explain(request: ExplainRequest): ExplainAnswer {
+    const { steering, clock } = this.parts;
+    const stated = { ...requirementsOfDefaults(request.requirements), workload: request.workload, dataSize: request.dataSize };
+    const answer = explain(steering, request.service, clock.now(), { ...NO_REQUIREMENTS, ...stated }, request.from);
+    const best = answer.chosen?.member;
+    return {
+      service: answer.service,
+      requirements: answer.requirements.map(({ text, origin }) => `${text} (${origin === 'packet' ? 'asked for' : 'default of the service'})`),
+      candidates: answer.candidates.map(({ input, feasible, prediction, score, weight, reasons }) => ({
+        exit: input.exit,
+        instance: input.instance,
+        feasible,
+        reasons: reasons.map(({ ok, text }) => `${ok ? '+' : '-'} ${text}`),
+        pathDelayUs: halfUs(prediction.pathUs),
+        serviceDelayUs: Math.round(prediction.serviceUs + prediction.waitUs + prediction.ownWaitUs),
+        latencyUs: Math.round(prediction.totalUs),
+        score,
+        weight,
+        best: input === best,
+      })),
+      chosen: answer.chosen && {
+        exit: answer.chosen.member.exit,
+        instance: answer.chosen.member.instance,
+        policy: answer.chosen.policy,
+        segments: answer.chosen.member.segments,
+      },
+      verdict: answer.verdict,
+    };
+  }
+
+  drain(instance: InstanceRef, draining: boolean): InstanceState {
+    return this.parts.instances.drain(instance, draining);
+  }
+
+  clearFlows(filter: FlowFilter): number {
+    const { steering } = this.parts;
+    return steering.clearFlows(flowMatcher(steering, filter));
+  }
+
+  updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState {
+    return this.parts.instances.update(instance, update);
+  }
+
+  onChange(topic: 'rib' | 'bgp', listener: ChangeListener): () => void {
+    return this.parts.changes.subscribe(topic, listener);
+  }
+
+  onEvent(listener: (event: RouterEvent) => void): () => void {
+    return this.parts.events.subscribe(listener);
+  }
+}
+
+/** The feasible candidate with the lowest score; the greater weight decides between equals. */
+function bestOf(assessments: readonly Assessment<Member>[]): Assessment<Member> | undefined {
+  let best: Assessment<Member> | undefined;
+  for (const assessment of assessments) {
+    if (!assessment.feasible || assessment.score === undefined) continue;
+    if (!best || assessment.score < best.score! || (assessment.score === best.score && assessment.weight > best.weight)) best = assessment;
+  }
+  return best;
+}
+
+function bgpPath(view: BgpRouteSource): BgpPathView {
+  const decoded = view.cpn === undefined ? undefined : decodeCpnBlock(Buffer.from(view.cpn, 'hex'));
+  const block = decoded?.kind === 'block' ? decoded.block : undefined;
+  return {
+    peer: view.peer === '' ? 'local' : view.peer,
+    pathId: view.pathId,
+    nextHop: view.nextHop,
+    origin: view.origin,
+    asPath: view.asPath,
+    localPref: view.localPref,
+    med: view.med,
+    communities: view.communities,
+    best: view.best,
+    stale: view.stale,
+    reason: view.reason,
+    cpn: block?.origin && { exit: block.origin.exit, sequence: block.origin.sequence, instances: block.instances.map(({ id }) => id) },
+  };
+}
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

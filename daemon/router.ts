@@ -1,0 +1,446 @@
+/**
+ * One router: builds the parts from a configuration and wires them. The only file that knows them all.
+ *
+ *   links, static, BGP -> unicast RIB -> kernel routes          BGP service routes, own instances -> computing RIB -> steering -> policies
+ *   STAMP, unicast RIB -> path state of every exit -> steering  own instances -> BGP announcements
+ */
+import { randomInt } from 'node:crypto';
+import type { Dataplane, DataplaneOptions } from '../dataplane/dataplane.js';
+import { Prefix } from '../dataplane/packet/ip.js';
+import { healthChecks } from './awareness/health/start.js';
+import { LocalInstances } from './awareness/instances.js';
+import { PathMonitor } from './awareness/path-monitor.js';
+import { StampService } from './awareness/stamp/service.js';
+import type { ServiceRouteChange } from './bgp/change-feed.js';
+import { BgpSpeaker } from './bgp/speaker.js';
+import type { Clock, Timer } from './clock.js';
+import { diffConfig } from './config/diff.js';
+import { parseConfig } from './config/load.js';
+import type { Config } from './config/types.js';
+import { EventLog } from './events.js';
+import type { Logger } from './log.js';
+import { ChangeHub } from './changes.js';
+import type { ConfigAnswer } from './northbound/facade.js';
+import { NorthboundServer } from './northbound/server.js';
+import type { Advertisement, PathState } from './rib/candidate.js';
+import { ComputingRib } from './rib/computing-rib.js';
+import { FacadeOverRouter } from './router-facade.js';
+import { localSids, sidRoute } from './sids.js';
+import { Steering, type SteeringConfig } from './steering/steering.js';
+import { UnicastRouting } from './unicast.js';
+
+export interface RouterOptions {
+  readonly config: Config;
+  /** Read again by reload. */
+  readonly configFile: string;
+  readonly dataplane: Dataplane;
+  readonly clock: Clock;
+  readonly log: Logger & { setLevel?(level: string): void };
+  /** Clock of the dataplane's time stamps, ns. */
+  readonly nowNs: () => bigint;
+}
+
+/** What the views of the API read. */
+export interface RouterParts {
+  readonly config: () => Config;
+  readonly configFile: string;
+  readonly clock: Clock;
+  readonly nowNs: () => bigint;
+  readonly startedAt: number;
+  readonly dataplane: Dataplane;
+  readonly unicast: UnicastRouting;
+  readonly computingRib: ComputingRib;
+  readonly steering: Steering;
+  readonly instances: LocalInstances;
+  readonly paths: PathMonitor;
+  readonly stamp: StampService | undefined;
+  readonly bgp: BgpSpeaker | undefined;
+  readonly events: EventLog;
+  readonly changes: ChangeHub;
+  reload(text: string): Promise<ConfigAnswer>;
+}
+
+/** Until the route to an exit was looked up. */
+const UNKNOWN_PATH: PathState = { rttUs: undefined, jitterUs: 0, lossPpm: 0, alive: true, cost: 0, mtu: 0, resolved: false };
+
+/** How often the end of a restart is looked for, ms. */
+const RESTART_CHECK_MS = 500;
+
+export class Router implements RouterParts {
+  readonly startedAt: number;
+  readonly events: EventLog;
+  readonly changes = new ChangeHub();
+  readonly unicast: UnicastRouting;
+  readonly computingRib: ComputingRib;
+  readonly steering: Steering;
+  readonly instances: LocalInstances;
+  readonly paths: PathMonitor;
+  readonly bgp: BgpSpeaker | undefined;
+  readonly stamp: StampService | undefined;
+
+  private current: Config;
+  private northbound: NorthboundServer | undefined;
+  private restartTimer: Timer | undefined;
+  private readonly sidPrefixes = new Set<string>();
+  /** Networks of the configuration that are announced now. */
+  private readonly announcedNetworks = new Set<string>();
+  /** Exits with a candidate: the first SID towards them, and how many services they stand behind. */
+  private readonly exits = new Map<string, { readonly first: string; services: number }>();
+  private readonly exitsOfService = new Map<string, readonly string[]>();
+  private reloading: Promise<unknown> = Promise.resolve();
+
+  /** Builds a router and starts it. Rejects, with what was programmed taken back, when a part cannot start. */
+  static async start(options: RouterOptions): Promise<Router> {
+    // The steering adopts what the dataplane holds, so that has to be open first.
+    await options.dataplane.open(dataplaneOptions(options.config));
+    const router = new Router(options);
+    try {
+      await router.run();
+    } catch (error) {
+      await router.stop(true);
+      throw error;
+    }
+    return router;
+  }
+
+  private constructor(private readonly options: RouterOptions) {
+    const { config, clock, log, dataplane } = options;
+    this.current = config;
+    this.startedAt = clock.now();
+    this.events = new EventLog(clock);
+    this.events.subscribe(({ severity, text, type, fields }) => log[severity === 'warning' ? 'warn' : severity](text, { event: type, ...fields }));
+    this.unicast = new UnicastRouting(config, dataplane.routes, () => this.routesChanged());
+    this.computingRib = new ComputingRib({ clock, log, ownExit: config.router.loopback });
+    this.stamp = this.makeStamp(config);
+    this.paths = new PathMonitor(
+      { ownExit: config.router.loopback, cost: (address) => this.unicast.rib.resolve(address)?.cost },
+      dataplane.routes,
+      this.stamp,
+      clock,
+      this.events,
+    );
+    this.paths.onChange((exit) => {
+      this.steering.onPathChange([exit]);
+      this.changes.notify('rib', undefined);
+    });
+    this.steering = new Steering({
+      clock,
+      log,
+      rib: this.computingRib,
+      flows: dataplane.flows,
+      config: steeringConfig(config),
+      pathState: (exit) => this.paths.get(exit) ?? UNKNOWN_PATH,
+      sidResolves: (sid) => this.sidResolves(sid),
+      seed: randomInt(0, 0xffff_ffff),
+    });
+    this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.announceInstances(advertisements));
+    this.bgp =
+      config.bgp &&
+      new BgpSpeaker({
+        config: config.bgp,
+        router: config.router,
+        servicePrefixes: config.cpn.servicePrefixes,
+        attributeType: config.cpn.attributeType,
+        clock,
+        log,
+        resolveNextHop: (address) => {
+          const found = this.unicast.rib.resolve(address);
+          return found && { cost: found.cost };
+        },
+        restartTimeMs: config.cpn.restartTimeMs,
+        restarting: dataplane.flows.adoptedBlocks().length > 0,
+      });
+  }
+
+  private async run(): Promise<void> {
+    const { config, clock, dataplane } = this.options;
+    this.computingRib.onChange((services) => this.servicesChanged(services));
+    this.computingRib.onOwnSequence((sequence) => this.instances.seen(sequence));
+    this.steering.start();
+    await this.applyAddresses(config);
+    dataplane.onLinks((links) => this.unicast.setLinks(links));
+    this.unicast.setLinks(dataplane.links());
+    this.applySids();
+    await dataplane.routes.settled();
+    this.bgp?.onUnicastRoutes((changes) => this.unicast.bgpChanged(changes));
+    this.bgp?.onServiceRoutes((changes) => this.serviceRoutesChanged(changes));
+    this.bgp?.onEvent(({ peer, kind, text, raw }) => {
+      const fields = { peer, ...(raw === undefined ? {} : { raw }) };
+      this.events.emit('bgp', `bgp.${kind}`, kind === 'state' ? 'info' : 'warning', peer === '' ? text : `${peer}: ${text}`, fields);
+      this.changes.notify('bgp', peer === '' ? undefined : peer);
+    });
+    this.instances.start();
+    this.bgp?.start();
+    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this), {
+      listen: config.api.listen,
+      clock,
+      onFault: (error) => this.options.log.error('the API failed', { error: String(error) }),
+    });
+    this.waitForRestartEnd(clock.now() + config.cpn.restartTimeMs);
+    for (const note of dataplane.capabilities().notes) this.events.emit('dataplane', 'dataplane.note', 'warning', note);
+  }
+
+  /** Stops. `keepForwarding` leaves everything in the kernel for the next run; otherwise all that is ours goes. */
+  async stop(keepForwarding: boolean): Promise<void> {
+    this.restartTimer?.cancel();
+    this.northbound?.close();
+    this.instances.stop();
+    this.paths.stop();
+    this.stamp?.close();
+    this.bgp?.stop({ graceful: keepForwarding });
+    this.steering.stop();
+    this.computingRib.close();
+    if (keepForwarding) await this.options.dataplane.close();
+    else await this.options.dataplane.remove();
+  }
+
+  config = (): Config => this.current;
+
+  get configFile(): string {
+    return this.options.configFile;
+  }
+  get clock(): Clock {
+    return this.options.clock;
+  }
+  get nowNs(): () => bigint {
+    return this.options.nowNs;
+  }
+  get dataplane(): Dataplane {
+    return this.options.dataplane;
+  }
+
+  /** Takes over a configuration text, one after another; a bad one changes nothing. */
+  reload(text: string): Promise<ConfigAnswer> {
+    const next = this.reloading.then(() => this.takeOver(text));
+    this.reloading = next.catch(() => undefined);
+    return next;
+  }
+
+  private async takeOver(text: string): Promise<ConfigAnswer> {
+    const result = parseConfig(text, this.configFile);
+    if (!result.ok) {
+      this.events.emit('config', 'config.refused', 'warning', `${this.configFile} has ${result.errors.length} errors and is not taken over`);
+      return { ok: false, problems: result.errors, warnings: [], changes: [] };
+    }
+    const before = this.current;
+    const changes = diffConfig(before, result.config);
+    const fixed = changes.filter(({ effect }) => effect === 'restart');
+    if (fixed.length > 0) {
+      const problems = fixed.map(({ field, before: running, after }) => ({
+        file: this.configFile,
+        line: 1,
+        column: 1,
+        field,
+        expected: `${running ?? 'nothing'} as long as cpnd runs (only a restart takes a change over)`,
+        found: after ?? 'nothing',
+      }));
+      return { ok: false, problems, warnings: result.warnings, changes };
+    }
+    const { config } = result;
+    this.current = config;
+    this.options.log.setLevel?.(config.log.level);
+    await this.dataplane.reconfigure(dataplaneOptions(config));
+    await this.applyAddresses(config, before);
+    this.unicast.setConfig(config);
+    this.applySids();
+    this.stamp?.reconfigure({ intervalMs: config.cpn.stamp.intervalMs, lost: config.cpn.stamp.lost, allowed: config.router.domainSources });
+    this.instances.configure(instancesConfig(config));
+    this.steering.reconfigure(steeringConfig(config));
+    if (config.bgp) this.bgp?.reconfigure(config.bgp);
+    this.announceNetworks();
+    this.events.emit('config', 'config.reloaded', 'info', `${this.configFile} taken over: ${changes.length} changes`);
+    return { ok: true, problems: [], warnings: result.warnings, changes };
+  }
+
+  private async applyAddresses(config: Config, before?: Config): Promise<void> {
+    const names = new Set([...Object.keys(before?.interfaces ?? {}), ...Object.keys(config.interfaces)]);
+    for (const name of names) {
+      const addresses = config.interfaces[name]?.addresses ?? [];
+      if (addresses.length > 0 || (before?.interfaces[name]?.addresses.length ?? 0) > 0) await this.dataplane.setAddresses(name, addresses);
+    }
+  }
+
+  private applySids(): void {
+    const routes = localSids(this.current).map(sidRoute);
+    const wanted = new Set(routes.map(({ prefix }) => prefix));
+    for (const prefix of this.sidPrefixes) {
+      if (wanted.has(prefix)) continue;
+      this.dataplane.routes.remove(prefix);
+      this.sidPrefixes.delete(prefix);
+    }
+    for (const route of routes) {
+      this.dataplane.routes.set(route);
+      this.sidPrefixes.add(route.prefix);
+    }
+  }
+
+  private makeStamp({ router, cpn }: Config): StampService | undefined {
+    const { enabled, port, intervalMs, lost } = cpn.stamp;
+    if (!enabled) return undefined;
+    return new StampService(
+      { address: router.loopback, port, intervalMs, lost, allowed: router.domainSources },
+      {
+        onAlive: (exit, alive) => this.paths.aliveChanged(exit, alive),
+        onMeasured: (exit) => this.paths.measured(exit),
+        onError: (error) => this.events.emit('awareness', 'stamp.error', 'warning', `STAMP: ${String(error)}`),
+      },
+      this.clock,
+    );
+  }
+
+  /** Whether packets to a SID leave by a real route: wire.md section 5 refuses the default route. Own SIDs are here. */
+  private sidResolves(sid: string): boolean {
+    if (Prefix.from(this.current.router.locator).contains(Prefix.host(sid))) return true;
+    const found = this.unicast.rib.resolve(sid);
+    return found !== undefined && !found.viaDefault;
+  }
+
+  private routesChanged(): void {
+    // Called by the constructor of `unicast` itself before the other parts are there.
+    if (!(this.bgp as BgpSpeaker | undefined) && !(this.paths as PathMonitor | undefined)) return;
+    this.paths.refresh();
+    this.announceNetworks();
+    this.bgp?.nextHopsChanged();
+  }
+
+  /** Network statements: announced while the unicast RIB has the prefix. */
+  private announceNetworks(): void {
+    const bgp = this.bgp;
+    if (!bgp) return;
+    const wanted = new Set((this.current.bgp?.networks ?? []).filter((network) => this.unicast.rib.has(network)));
+    for (const network of this.announcedNetworks) {
+      if (wanted.has(network)) continue;
+      bgp.withdraw(network);
+      this.announcedNetworks.delete(network);
+    }
+    for (const network of wanted) {
+      if (this.announcedNetworks.has(network)) continue;
+      bgp.announce({ prefix: network });
+      this.announcedNetworks.add(network);
+    }
+  }
+
+  private announceInstances(advertisements: readonly Advertisement[]): void {
+    const announced = advertisements.filter(({ instances }) => instances.length > 0);
+    for (const { service, instances, source, peer, pathId } of advertisements) {
+      if (instances.length === 0) this.computingRib.withdraw(source, peer, pathId, service);
+    }
+    for (const advertisement of announced) this.computingRib.advertise(advertisement);
+    this.computingRib.flush();
+    for (const { service, instances } of advertisements) if (instances.length === 0) this.bgp?.withdraw(`${service}/128`);
+    this.bgp?.announceBatch(
+      announced.map(({ service, exit, sequence, originatedAt, validityMs, instances }) => ({
+        prefix: `${service}/128`,
+        cpn: { service: undefined, origin: { exit, sequence, originatedAt, validity: Math.ceil(validityMs / 1000) }, instances },
+      })),
+    );
+  }
+
+  private serviceRoutesChanged(changes: readonly ServiceRouteChange[]): void {
+    for (const { prefix, peer, pathId, path } of changes) {
+      const service = prefix.address;
+      const origin = path?.block?.origin;
+      // A service ID is one address; a wider route inside a service prefix, or one without our block, makes no candidate.
+      if (!path || !path.block || !origin || prefix.length !== 128) {
+        this.computingRib.withdraw('bgp', peer, pathId, service);
+        continue;
+      }
+      this.computingRib.advertise({
+        service,
+        exit: origin.exit,
+        source: 'bgp',
+        peer,
+        pathId,
+        sequence: origin.sequence,
+        originatedAt: origin.originatedAt,
+        validityMs: origin.validity * 1000,
+        instances: path.block.instances,
+        stale: path.stale,
+      });
+    }
+  }
+
+  private servicesChanged(services: ReadonlySet<string>): void {
+    this.trackExits(services);
+    this.steering.onRibChange(services);
+    for (const service of services) this.changes.notify('rib', service);
+  }
+
+  /** Keeps the exits whose way is watched: those behind some candidate, each with the first SID towards it. */
+  private trackExits(services: ReadonlySet<string>): void {
+    let changed = false;
+    for (const service of services) {
+      const via = viaOf(this.current, service);
+      const now = new Map<string, string>();
+      for (const { exit, instance } of this.computingRib.candidates(service)) {
+        const first = via[exit]?.[0] ?? instance.sid?.sid;
+        if (first !== undefined && !now.has(exit)) now.set(exit, first);
+      }
+      for (const exit of this.exitsOfService.get(service) ?? []) {
+        const watched = this.exits.get(exit)!;
+        if (now.has(exit)) continue;
+        if (--watched.services > 0) continue;
+        this.exits.delete(exit);
+        changed = true;
+      }
+      const before = new Set(this.exitsOfService.get(service));
+      for (const [exit, first] of now) {
+        if (before.has(exit)) continue;
+        const watched = this.exits.get(exit);
+        if (watched) {
+          watched.services++;
+          continue;
+        }
+        this.exits.set(exit, { first, services: 1 });
+        changed = true;
+      }
+      if (now.size > 0) this.exitsOfService.set(service, [...now.keys()]);
+      else this.exitsOfService.delete(service);
+    }
+    if (changed) this.paths.setExits(new Map([...this.exits].map(([exit, { first }]) => [exit, first])));
+  }
+
+  /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */
+  private waitForRestartEnd(deadline: number): void {
+    const neighbors = this.bgp?.neighbors() ?? [];
+    const complete = neighbors.every(({ state, endOfRib }) => state === 'Established' && endOfRib.length > 0);
+    if (!complete && this.clock.now() < deadline) {
+      this.restartTimer = this.clock.setTimeout(() => this.waitForRestartEnd(deadline), RESTART_CHECK_MS);
+      return;
+    }
+    void this.dataplane.routes.settled().then(async () => {
+      const swept = await this.dataplane.routes.sweepStale();
+      if (swept > 0) this.events.emit('dataplane', 'dataplane.swept', 'info', `${swept} kernel routes of an earlier run are gone`);
+    });
+  }
+}
+
+/** Transit SIDs before the instance SID, by exit. */
+function viaOf({ cpn }: Config, service: string): Readonly<Record<string, readonly string[]>> {
+  return (cpn.services.find(({ id }) => id === service) ?? cpn.services.find(({ id }) => id === 'default'))?.via ?? {};
+}
+
+function dataplaneOptions(config: Config): DataplaneOptions {
+  const { router, interfaces, cpn, dataplane } = config;
+  return {
+    sourceAddress: router.loopback,
+    sidBlocks: router.sidBlocks,
+    domainSources: router.domainSources,
+    servicePrefixes: cpn.servicePrefixes,
+    interfaces: Object.fromEntries(Object.entries(interfaces).map(([name, { role }]) => [name, role])),
+    reduced: dataplane.reduced,
+    requirementOption: cpn.requirementOption,
+    flowIdleMs: dataplane.flowIdleMs,
+    maxFlows: dataplane.maxFlows,
+    maxNewFlows: dataplane.maxNewFlows,
+    puntLimits: dataplane.puntLimits,
+  };
+}
+
+function steeringConfig({ cpn, dataplane }: Config): SteeringConfig {
+  return { services: cpn.services, flowIdleMs: dataplane.flowIdleMs, maxFlows: dataplane.maxFlows, restartTimeMs: cpn.restartTimeMs };
+}
+
+function instancesConfig({ router, cpn }: Config): ConstructorParameters<typeof LocalInstances>[0] {
+  return { router, instances: cpn.instances, announce: cpn.announce };
+}
