@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Capture, Lab, waitFor } from './index.js';
 import { claim, Report } from './demo/report.js';
-import { Scene, SERVICE, topologyFile } from './demo/scene.js';
+import { Scene, SERVICE, topologyFile, type FlowJson } from './demo/scene.js';
 import { decode, readSrv6, type CapturedPacket } from './demo/wire.js';
 
 const EXIT = { exit1: 'fc00:0:11::1', exit2: 'fc00:0:12::1', exit3: 'fc00:0:13::1' } as const;
@@ -158,22 +158,22 @@ async function load(scene: Scene): Promise<string> {
 async function exitDies(scene: Scene): Promise<string> {
   const flows = 200;
   const client = await scene.startClient('--protocol', 'udp', '--source-port', '21001', '--flows', String(flows), '--rate', '2000', '--duration-s', '6', '--timeout-ms', '2000');
-  await waitFor(async () => (await scene.flows()).filter(({ sourcePort, exit }) => sourcePort >= 21001 && sourcePort < 21001 + flows && exit === EXIT.exit1).length === flows, {
-    timeoutMs: 5000,
-    what: `${flows} flows pinned to exit1`,
-    intervalMs: 100,
-  });
+  const mine = async (): Promise<readonly FlowJson[]> => (await scene.flows()).filter(({ sourcePort }) => sourcePort >= 21001 && sourcePort < 21001 + flows);
+  await waitFor(async () => (await mine()).length === flows, { timeoutMs: 5000, what: `${flows} flows in the flow table`, intervalMs: 100 });
+  // Two hundred flows at once are more than the nearest node serves in a round trip: the entry's own account has spread some of them already.
+  const onExit1 = (await mine()).filter(({ exit }) => exit === EXIT.exit1).map(({ sourcePort }) => sourcePort);
+  claim(onExit1.length >= 20, `flows should be on exit1, ${onExit1.length} are`);
   await scene.lab.fail('exit1');
   await client.exited;
   const run = JSON.parse(client.stdout) as { moved: number; answered: number; sent: number; nodes: Record<string, number>; moveGapMs: { median: number; max: number } | null };
-  claim(run.moved === flows && run.moveGapMs !== null, `all ${flows} flows should have moved, ${run.moved} did`);
+  claim(run.moved === onExit1.length && run.moveGapMs !== null, `the ${onExit1.length} flows of exit1 should have moved and no other, ${run.moved} did`);
   claim(run.moveGapMs.max < 1500, `the longest gap was ${ms(run.moveGapMs.max)}`);
-  const logged = [...scene.answeredBy('node2', 'udp'), ...scene.answeredBy('node3', 'udp')].filter((port) => port >= 21001 && port < 21001 + flows);
-  claim(new Set(logged).size === flows, `node2 and node3 have logged ${new Set(logged).size} of ${flows} flows`);
-  const left = (await scene.flows()).filter(({ sourcePort, exit }) => sourcePort >= 21001 && sourcePort < 21001 + flows && exit === EXIT.exit1);
+  const logged = new Set([...scene.answeredBy('node2', 'udp'), ...scene.answeredBy('node3', 'udp')]);
+  claim(onExit1.every((port) => logged.has(port)), 'node2 and node3 should have logged every flow that moved');
+  const left = (await mine()).filter(({ exit }) => exit === EXIT.exit1);
   claim(left.length === 0, `${left.length} flows still point to the dead exit`);
   await scene.lab.restore('exit1');
-  return `${flows} flows at 2,000 packets/s: all moved to ${Object.keys(run.nodes).filter((node) => node !== 'node1').join(', ')}; gap per flow median ${ms(run.moveGapMs.median)}, longest ${ms(run.moveGapMs.max)} (detection: 3 lost STAMP replies, 100 ms apart)`;
+  return `${flows} flows at 2,000 packets/s, ${onExit1.length} of them on exit1: all of these moved to node2 and node3, no other did; gap per flow median ${ms(run.moveGapMs.median)}, longest ${ms(run.moveGapMs.max)} (detection: 3 lost STAMP replies, 100 ms apart)`;
 }
 
 async function crash(scene: Scene): Promise<string> {
