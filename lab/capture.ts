@@ -53,11 +53,10 @@ export class Capture {
       if (path !== '') await finished(output);
       return status;
     });
-    const started = await Promise.race([
-      waitFor(() => errors.includes('listening on'), { timeoutMs: 10_000, what: `tcpdump on ${node.name}:${name}`, intervalMs: 2 }),
-      ended.then(() => false as const),
-    ]);
-    if (!started) throw new LabError(`node ${node.name}: ${errors.trim()}`);
+    let over = false;
+    void ended.then(() => (over = true), () => (over = true));
+    await waitFor(() => over || errors.includes('listening on'), { timeoutMs: 10_000, what: `tcpdump on ${node.name}:${name}`, intervalMs: 2 });
+    if (!errors.includes('listening on')) throw new LabError(`node ${node.name}: ${errors.trim() || 'tcpdump could not be started'}`);
     const command = await commandBehind(child);
     return new Capture(() => command !== undefined && signalProcess(command, 'SIGINT'), ended, path);
   }

@@ -134,6 +134,22 @@ static void line_accept(struct line *line, const unsigned char *data, uint32_t l
   line->ring[line->tail++ & (line->capacity - 1)] = frame;
 }
 
+/* A new rate applies to the frames that wait for it; what is on its way keeps its time. */
+static void line_set_rate(struct line *line, double ns_per_octet, int64_t now) {
+  if (ns_per_octet == line->ns_per_octet) return;
+  line->ns_per_octet = ns_per_octet;
+  while (line->serialising != line->tail && line->ring[line->serialising & (line->capacity - 1)]->sent_end <= now) line->serialising++;
+  line->line_free = now;
+  line->last_release = line->serialising == line->head ? now : line->ring[(line->serialising - 1) & (line->capacity - 1)]->release;
+  for (uint32_t i = line->serialising; i != line->tail; i++) {
+    struct frame *frame = line->ring[i & (line->capacity - 1)];
+    frame->sent_end = line->line_free + (int64_t)(ns_per_octet * frame->length);
+    line->line_free = frame->sent_end;
+    frame->release = frame->sent_end + line->delay > line->last_release ? frame->sent_end + line->delay : line->last_release;
+    line->last_release = frame->release;
+  }
+}
+
 /* What the kernel says about a received frame: its arrival and its VLAN tag. */
 static int64_t read_control(struct msghdr *message, int64_t now, int64_t wall_offset, uint32_t *tag, bool *tagged) {
   int64_t arrival = now;
@@ -352,13 +368,16 @@ static napi_value delay_line_set(napi_env env, napi_callback_info info) {
     line->delay = (int64_t)delay;
     line->jitter = (int64_t)jitter;
     line->loss = (uint64_t)(loss * 4294967296.0);
-    line->ns_per_octet = rate > 0 ? 8e9 / rate : 0;
+    line_set_rate(line, rate > 0 ? 8e9 / rate : 0, clock_ns(CLOCK_MONOTONIC));
     line->queue_limit = (uint32_t)queue;
     line->latest = 0;
     lines[number] = line;
     if (number >= line_count) line_count = number + 1;
   }
   pthread_mutex_unlock(&lock);
+  /* The thread's timer may be set for a time that was before. */
+  uint64_t one = 1;
+  if (write(wake_fd, &one, sizeof one) < 0 && errno != EAGAIN) return cpn_throw_errno(env, errno, "eventfd", NULL);
   return error ? cpn_throw_errno(env, -error, "packet socket", NULL) : NULL;
 }
 

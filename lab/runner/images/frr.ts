@@ -3,7 +3,6 @@
  * is the integrated configuration that vtysh hands to them. They run in the foreground, so that a kill is seen as one.
  */
 import { splitWords } from '../../topology/words.js';
-import type { LabNode } from '../node.js';
 import { LabError } from '../state.js';
 import { waitFor } from '../wait.js';
 import type { Image } from './image.js';
@@ -33,30 +32,30 @@ export function daemonsToStart(settings: ReadonlyMap<string, string>, installed:
   }));
 }
 
-async function present(node: LabNode, path: string, timeoutMs: number): Promise<void> {
-  await waitFor(async () => (await node.exec(['test', '-S', path])).status === 0, { timeoutMs, what: `${path} on node ${node.name}`, intervalMs: 10 });
-}
-
-const vtysh = ['vtysh', '-b'];
+/** Succeeds once a daemon answers (a socket file alone may be what a killed one left behind). */
+const answers = (name: string): string => `vtysh -d ${name} -c 'show version' > /dev/null 2>&1`;
 
 export const frrImage: Image = {
   async start(node) {
     const listing = await node.exec(['ls', folder]);
     const installed = new Set(listing.stdout.split('\n'));
     if (!installed.has('zebra')) throw new LabError(`node ${node.name}: image ${node.definition.image} needs FRR, which is not installed (Debian package frr)`);
-    // The sockets' folder as the package's tmpfiles entry makes it; a vtysh.conf silences vtysh's question for it.
+    // The sockets' folder as the package's tmpfiles entry makes it; without a vtysh.conf vtysh complains at every call.
     await node.run(['sh', '-c', 'install -d -o frr -g frrvty -m 0755 /run/frr && install -d -o frr -g frr -m 0755 /var/log/frr && { [ -e /etc/frr/vtysh.conf ] || : > /etc/frr/vtysh.conf; }']);
     const file = await node.exec(['cat', '/etc/frr/daemons']);
     for (const { name, options } of daemonsToStart(parseDaemonsFile(file.stdout), installed)) {
-      const daemon = await node.startDaemon({ name, argv: [`${folder}/${name}`, '--log', 'stdout', ...options], afterStart: vtysh });
-      const sockets = name === 'zebra' ? ['/run/frr/zserv.api', '/run/frr/zebra.vty'] : [`/run/frr/${name}.vty`];
-      for (const socket of sockets) {
-        await present(node, socket, 10_000).catch((error: unknown) => {
-          if (daemon.running) throw error;
-          throw new LabError(`node ${node.name}: ${name} ended: ${daemon.log.trim().slice(-1000)}`);
-        });
-      }
+      const daemon = await node.startDaemon({
+        name,
+        argv: [`${folder}/${name}`, '--log', 'stdout', ...options],
+        afterStart: ['sh', '-c', `${answers(name)} && vtysh -b`],
+      });
+      await waitFor(async () => !daemon.running || (await node.exec(['sh', '-c', answers(name)])).status === 0, {
+        timeoutMs: 20_000,
+        what: `${name} on node ${node.name} to answer`,
+        intervalMs: 10,
+      });
+      if (!daemon.running) throw new LabError(`node ${node.name}: ${name} ended: ${daemon.log.trim().slice(-1000)}`);
     }
-    if ((await node.exec(['test', '-r', '/etc/frr/frr.conf'])).status === 0) await node.run(vtysh);
+    if ((await node.exec(['test', '-r', '/etc/frr/frr.conf'])).status === 0) await node.run(['vtysh', '-b']);
   },
 };
