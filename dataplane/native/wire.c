@@ -10,11 +10,11 @@
 
 #include "arguments.h"
 
-static int redirect_attach(int from, int to) {
+static int redirect_attach(int from, int to, bool through_queue) {
   const struct bpf_insn program[] = {
       {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = to},
       {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 0},
-      {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_peer},
+      {.code = BPF_JMP | BPF_CALL, .imm = through_queue ? BPF_FUNC_redirect : BPF_FUNC_redirect_peer},
       {.code = BPF_JMP | BPF_EXIT},
   };
   int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "cpn_wire", "GPL", program, sizeof program / sizeof *program, NULL);
@@ -27,12 +27,18 @@ static int redirect_attach(int from, int to) {
   return error;
 }
 
-/* wireRedirect(from, to): frames that arrive at ifindex `from` go to the namespace of `to`'s peer. */
+/*
+ * wireRedirect(from, to, throughQueue): frames that arrive at ifindex `from` go to the namespace of `to`'s peer, straight or through the
+ * queueing discipline of `to`.
+ */
 static napi_value wire_redirect(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
+  napi_value arguments[3];
   int from, to;
-  if (!arguments_get(env, info, 2, arguments, NULL) || !argument_int(env, arguments[0], &from) || !argument_int(env, arguments[1], &to)) return NULL;
-  int error = redirect_attach(from, to);
+  bool through_queue;
+  if (!arguments_get(env, info, 3, arguments, NULL) || !argument_int(env, arguments[0], &from) || !argument_int(env, arguments[1], &to) ||
+      !argument_bool(env, arguments[2], &through_queue))
+    return NULL;
+  int error = redirect_attach(from, to, through_queue);
   return error ? cpn_throw_errno(env, -error, "bpf", "redirecting a link needs bpf_redirect_peer (Linux 5.10)") : NULL;
 }
 

@@ -18,8 +18,8 @@ export interface DelayLineStatus {
 }
 
 export interface WireAddon {
-  /** Frames that arrive at `from` go at kernel speed to the node behind `to`'s peer. Throws NativeError. */
-  wireRedirect(from: number, to: number): void;
+  /** Frames that arrive at `from` go at kernel speed to the node behind `to`'s peer, straight or through `to`'s queueing discipline. Throws NativeError. */
+  wireRedirect(from: number, to: number, throughQueue: boolean): void;
   /** Ends that. */
   wireRelease(from: number): void;
   /** Makes delay line `line`, which carries frames that arrive at `from` out of `to`, or changes it. `loss` is 0..1, `rateBps` 0 for none. Throws NativeError. */

@@ -14,7 +14,7 @@ export async function startWire(state: LabState): Promise<ProcessRef> {
   const child = spawn('unshare', ['--net', process.execPath, '--enable-source-maps', `${checkout}/dist/lab/wire/main.js`, state.wireSocket], {
     detached: true,
     stdio: ['pipe', 'pipe', log],
-    env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', CPN_LAB_IMPAIRMENT: process.env['CPN_LAB_IMPAIRMENT'] ?? '' },
     cwd: '/',
   });
   closeSync(log);

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { native } from '../../dataplane/native/index.js';
 import { isImpaired, noImpairment, type Impairment } from '../topology/topology.js';
 import { wireAddon, type DelayLineStatus } from './addon.js';
+import { netemAvailable, removeNetem, setNetem } from './netem.js';
 import { wireEnd, type Direction, type DirectionStatus, type LinkStatus } from './protocol.js';
 
 const run = promisify(execFile);
@@ -12,16 +13,19 @@ const run = promisify(execFile);
 /** Frames that may wait before a rate limit: netem's default. */
 const queueFrames = 1000;
 
-/** Frames one node sends over a link: redirected at kernel speed, or through a delay line while something is asked of them. */
+/** Frames one node sends over a link: redirected at kernel speed, or impaired by netem or a delay line while something is asked of them. */
 class WireDirection {
   private impairment: Impairment = noImpairment;
+  private carrier: DirectionStatus['carrier'] = 'redirect';
 
   constructor(
     private readonly line: number,
     private readonly from: number,
     private readonly to: number,
+    /** Interface of `to`. */
+    private readonly device: string,
   ) {
-    wireAddon.wireRedirect(from, to);
+    wireAddon.wireRedirect(from, to, false);
   }
 
   private lineStatus(): DelayLineStatus | null {
@@ -35,21 +39,39 @@ class WireDirection {
 
   /** A frame that arrives while its carrier changes may be lost; none is delivered twice or early. */
   async set(change: Partial<Impairment>): Promise<void> {
-    this.impairment = { ...this.impairment, ...change };
-    if (isImpaired(this.impairment)) {
-      if (!this.lineStatus()) wireAddon.wireRelease(this.from);
+    const before = this.impairment;
+    this.impairment = { ...before, ...change };
+    if (!isImpaired(this.impairment)) {
+      await this.release(before);
+    } else if (await netemAvailable()) {
+      await setNetem(this.device, this.impairment, queueFrames);
+      wireAddon.wireRedirect(this.from, this.to, true);
+      this.carrier = 'netem';
+    } else {
+      if (this.carrier === 'redirect') wireAddon.wireRelease(this.from);
       this.setLine(this.impairment);
-    } else if (this.lineStatus()) {
-      // What is under way arrives before what follows.
-      this.setLine(noImpairment);
-      while ((this.lineStatus()?.held ?? 0) > 0) await sleep(1);
-      wireAddon.delayLineClear(this.line);
-      wireAddon.wireRedirect(this.from, this.to);
+      this.carrier = 'delay-line';
     }
   }
 
+  /** Back to kernel speed; what is under way arrives before what follows. */
+  private async release(before: Impairment): Promise<void> {
+    if (this.carrier === 'netem') {
+      await setNetem(this.device, noImpairment, queueFrames);
+      await sleep(before.delayMs + before.jitterMs);
+      wireAddon.wireRedirect(this.from, this.to, false);
+      await removeNetem(this.device);
+    } else if (this.carrier === 'delay-line') {
+      this.setLine(noImpairment);
+      while ((this.lineStatus()?.held ?? 0) > 0) await sleep(1);
+      wireAddon.delayLineClear(this.line);
+      wireAddon.wireRedirect(this.from, this.to, false);
+    }
+    this.carrier = 'redirect';
+  }
+
   get status(): DirectionStatus {
-    return { impairment: this.impairment, delayLine: this.lineStatus() };
+    return { impairment: this.impairment, carrier: this.carrier, delayLine: this.lineStatus() };
   }
 }
 
@@ -67,7 +89,7 @@ export class WireLinks {
       const number = this.links.length;
       const a = native.ifNameToIndex(wireEnd(number, 0));
       const b = native.ifNameToIndex(wireEnd(number, 1));
-      const directions = [new WireDirection(2 * number, a, b), new WireDirection(2 * number + 1, b, a)] as const;
+      const directions = [new WireDirection(2 * number, a, b, wireEnd(number, 1)), new WireDirection(2 * number + 1, b, a, wireEnd(number, 0))] as const;
       this.links.push({ up: true, directions });
       for (const direction of directions) await direction.set(impairment);
     }

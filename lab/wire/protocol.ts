@@ -13,7 +13,9 @@ export type WireRequest =
 
 export interface DirectionStatus {
   readonly impairment: Impairment;
-  /** Null while frames are redirected at kernel speed. */
+  /** Who carries the frames: `redirect` at kernel speed, the others while something is asked of them. */
+  readonly carrier: 'redirect' | 'netem' | 'delay-line';
+  /** Counters of the delay line, null without one. */
   readonly delayLine: DelayLineStatus | null;
 }
 

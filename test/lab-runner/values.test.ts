@@ -7,6 +7,7 @@ import { imageFor } from '../../lab/runner/images/index.js';
 import { routerImage } from '../../lab/runner/images/router.js';
 import { parseDelay, parseLoss, parseRate } from '../../lab/topology/units.js';
 import { splitWords } from '../../lab/topology/words.js';
+import { netemCommand } from '../../lab/wire/netem.js';
 
 describe('impairments in words', () => {
   const cases: readonly (readonly [(text: string) => number | undefined, string, number | undefined])[] = [
@@ -88,5 +89,15 @@ describe('the daemons file of FRR', () => {
 
   test('a daemon this FRR does not have is left out', () => {
     assert.deepEqual(daemonsToStart(parseDaemonsFile('pathd=yes\nzebra=yes\n'), installed).map((d) => d.name), ['zebra', 'staticd']);
+  });
+});
+
+describe('netem', () => {
+  test('is asked for delay, jitter, loss and rate, with room for what is under way', () => {
+    assert.equal(
+      netemCommand('w0b', { delayMs: 20, jitterMs: 0.5, lossPercent: 1, rateBps: 1e8 }, 1000).join(' '),
+      'qdisc replace dev w0b root netem limit 21500 delay 20000us 500us loss 1% rate 100000000bit',
+    );
+    assert.equal(netemCommand('w0b', { delayMs: 0, jitterMs: 0, lossPercent: 0, rateBps: 64_000 }, 1000).join(' '), 'qdisc replace dev w0b root netem limit 1000 rate 64000bit');
   });
 });
