@@ -3,6 +3,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { native } from '../../dataplane/native/index.js';
+import { canonicalIp } from '../../dataplane/packet/ip.js';
 import { clearOptions, openSocket, socketAddress, type SocketRequest } from './option.js';
 
 const SOL_SOCKET = 1;
@@ -38,7 +39,11 @@ class UdpFlow implements Flow {
     private readonly everyPacket: boolean,
   ) {
     this.optionsLeft = request.options !== undefined;
-    socket.on('message', (message) => parseAnswer(message.toString('latin1'), onAnswer));
+    const service = canonicalIp(request.to);
+    socket.on('message', (message, sender) => {
+      // An answer from another address is no answer of the service.
+      if (sender.address === service) parseAnswer(message.toString('latin1'), onAnswer);
+    });
     // ICMPv6 errors about requests: those requests are the ones without an answer.
     socket.on('error', () => undefined);
   }

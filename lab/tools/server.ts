@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { createServer, isIPv6, type Socket } from 'node:net';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { addressArgument, ArgumentError, numberArgument, runTool } from './arguments.js';
@@ -74,6 +74,16 @@ function serveUdp(settings: Settings, address: string, queue: ServiceQueue): Pro
   });
 }
 
+/**
+ * An unspecified address stands for every address the node has now. A socket bound to it would answer a datagram from whichever address the
+ * route prefers, not from the service ID that was asked.
+ */
+function expand(address: string): string[] {
+  if (address !== '::' && address !== '0.0.0.0') return [address];
+  const family = address === '::' ? 'IPv6' : 'IPv4';
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).filter((a) => a.family === family && !a.address.startsWith('fe80:')).map((a) => a.address));
+}
+
 /** Puts the address on the loopback interface, where a service ID lives on a computing node. */
 function own(address: string): void {
   const family = isIPv6(address) ? '-6' : '-4';
@@ -95,7 +105,7 @@ await runTool(usage, async () => {
   if (log !== 'requests' && log !== 'flows' && log !== 'none') throw new ArgumentError(`--log: expected requests, flows or none, found "${log}"`);
   if (values.address === undefined) throw new ArgumentError('--address: expected at least one');
   const settings: Settings = {
-    addresses: values.address.map((text) => addressArgument('address', text)),
+    addresses: values.address.flatMap((text) => expand(addressArgument('address', text))),
     port: numberArgument('port', values.port, 8080, 1, 65535),
     name: values.name ?? hostname(),
     log,
