@@ -9,8 +9,8 @@ import { isImpaired, type Impairment, type Topology } from './topology/topology.
 import { takeDown } from './runner/down.js';
 import { setOffloads } from './runner/links.js';
 import { LabNode } from './runner/node.js';
-import { isRunning } from './runner/processes.js';
-import { LabError, LabState } from './runner/state.js';
+import { isRunning, processRef } from './runner/processes.js';
+import { LabError, LabState, type LabRecord } from './runner/state.js';
 import { bringUp, startPrograms, type Log } from './runner/up.js';
 import { askWire } from './wire/client.js';
 import type { Direction, LinkStatus } from './wire/protocol.js';
@@ -66,17 +66,18 @@ export class Lab {
     for (const warning of topology.warnings) log(`warning: ${warning}`);
     const state = new LabState(topology.name);
     if (options.reconfigure === true && state.exists) await takeDown(state);
-    if (!state.create()) {
-      const record = state.readLab();
-      if (state.holders().length > 0 || (record && isRunning(record.runner) && !record.complete)) {
-        throw new LabError(`lab ${topology.name} is up already (from ${record?.topology.file ?? 'an interrupted up'}); take it down first, or use up --reconfigure`);
+    const record: LabRecord = { topology, runner: processRef(process.pid)!, created: Date.now(), complete: false };
+    if (!state.create(record)) {
+      const other = state.readLab();
+      if (state.holders().length > 0 || (other && isRunning(other.runner) && !other.complete)) {
+        throw new LabError(`lab ${topology.name} is up already (from ${other?.topology.file ?? 'an interrupted up'}); take it down first, or use up --reconfigure`);
       }
       // Left by a lab whose processes are all gone.
       state.remove();
-      state.create();
+      if (!state.create(record)) throw new LabError(`lab ${topology.name} is being brought up by another process`);
     }
     try {
-      await bringUp(state, topology, log);
+      await bringUp(state, record, log);
     } catch (error) {
       await takeDown(state);
       throw error;
@@ -180,22 +181,22 @@ export class Lab {
   /** Fails `node:interface` (both ends of the link lose carrier) or a whole node: its links first, then all its processes without a goodbye. */
   async fail(target: string): Promise<void> {
     if (target.includes(':')) {
-      await askWire(this.state, { op: 'carrier', link: this.endpoint(target).link, up: false });
+      await askWire(this.state, { op: 'carrier', links: [this.endpoint(target).link], up: false });
       return;
     }
     const node = this.node(target);
-    for (const link of this.linksOf(target)) await askWire(this.state, { op: 'carrier', link, up: false });
+    await askWire(this.state, { op: 'carrier', links: this.linksOf(target), up: false });
     await node.killAll();
   }
 
   /** Undoes `fail`: carrier back; the programs of a node's image that do not run are started again. */
   async restore(target: string): Promise<void> {
     if (target.includes(':')) {
-      await askWire(this.state, { op: 'carrier', link: this.endpoint(target).link, up: true });
+      await askWire(this.state, { op: 'carrier', links: [this.endpoint(target).link], up: true });
       return;
     }
     const node = this.node(target);
-    for (const link of this.linksOf(target)) await askWire(this.state, { op: 'carrier', link, up: true });
+    await askWire(this.state, { op: 'carrier', links: this.linksOf(target), up: true });
     if (!node.daemons.some((daemon) => daemon.running)) await startPrograms(node);
   }
 }

@@ -57,12 +57,13 @@ async function viewNode(node: LabNode): Promise<NodeView> {
 
 export async function inspect(lab: Lab, json: boolean): Promise<string> {
   const nodes = await Promise.all(lab.nodeNames.map((name) => viewNode(lab.node(name))));
-  const status = await lab.links();
+  // Nodes are worth a look also where the wire process died.
+  const status = await lab.links().catch(() => undefined);
   const links = lab.topology.links.map((link, i) => ({
     endpoints: link.endpoints.map((e) => `${e.node}:${e.interface}`),
     mtu: link.mtu,
-    state: status[i]?.up === true ? 'up' : 'down',
-    directions: status[i]?.directions,
+    state: status ? (status[i]!.up ? 'up' : 'down') : 'unknown',
+    directions: status?.[i]!.directions,
   }));
   if (json) return `${JSON.stringify({ name: lab.name, file: lab.topology.file, nodes, links }, null, 2)}\n`;
   const table = new Table({ head: ['Name', 'Kind', 'Image', 'State', 'Pid', 'Daemons', 'Interfaces'], style: { head: [], border: [] } });

@@ -64,5 +64,5 @@ export async function makeLinks(state: LabState, topology: Topology, wire: Proce
   }
   await Promise.all([...outer].map(([name, lines]) => ipBatch(nodes.get(name)!.init, lines)));
   // Carrier last and on both ends of a link together, as when a cable is plugged in.
-  await ipBatch(wire, topology.links.flatMap((_, i) => [`link set ${wireEnd(i, 0)} up`, `link set ${wireEnd(i, 1)} up`]));
+  await askWire(state, { op: 'carrier', links: [...topology.links.keys()], up: true });
 }

@@ -9,7 +9,7 @@
  *   LAB/nodes/NODE/log/DAEMON.log     output of its programs
  *   LAB/nodes/NODE/daemons/DAEMON.json
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Topology, TopologyNode } from '../topology/topology.js';
 import { isRunning, type ProcessRef } from './processes.js';
@@ -58,6 +58,10 @@ function readJson(path: string): unknown {
   }
 }
 
+function writeLabFile(directory: string, record: LabRecord): void {
+  writeJson(join(directory, 'lab.json'), { ...record, topology: { ...record.topology, nodes: [...record.topology.nodes.values()] } });
+}
+
 export class LabState {
   readonly directory: string;
 
@@ -65,19 +69,17 @@ export class LabState {
     this.directory = join(stateRoot(), lab);
   }
 
-  /** Names of all labs with state. */
-  static labs(): string[] {
-    return existsSync(stateRoot()) ? readdirSync(stateRoot()).sort() : [];
-  }
-
-  /** Makes the lab's folder; false when there is one already. */
-  create(): boolean {
+  /** Makes the lab's folder with its record in it, at one stroke; false when there is one already. */
+  create(record: LabRecord): boolean {
     mkdirSync(stateRoot(), { recursive: true, mode: 0o755 });
+    const draft = mkdtempSync(join(stateRoot(), '.new-'));
+    writeLabFile(draft, record);
     try {
-      mkdirSync(this.directory);
+      renameSync(draft, this.directory);
       return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      rmSync(draft, { recursive: true });
+      if (['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
       throw error;
     }
   }
@@ -85,9 +87,9 @@ export class LabState {
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
     try {
-      if (readdirSync(stateRoot()).length === 0) rmSync(stateRoot(), { recursive: true });
+      rmdirSync(stateRoot());
     } catch {
-      // Another lab came or went at the same time.
+      // Other labs are there.
     }
   }
 
@@ -116,7 +118,7 @@ export class LabState {
   }
 
   writeLab(record: LabRecord): void {
-    writeJson(join(this.directory, 'lab.json'), { ...record, topology: { ...record.topology, nodes: [...record.topology.nodes.values()] } });
+    writeLabFile(this.directory, record);
   }
 
   readLab(): LabRecord | undefined {

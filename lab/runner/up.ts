@@ -1,6 +1,5 @@
 /** Brings a topology up: namespaces, links, sysctls, programs, exec lines. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Topology } from '../topology/topology.js';
 import { splitWords } from '../topology/words.js';
 import { startWire } from '../wire/client.js';
 import { checkout } from './checkout.js';
@@ -8,8 +7,7 @@ import { imageFor } from './images/index.js';
 import { startInit } from './init.js';
 import { makeLinks } from './links.js';
 import { LabNode } from './node.js';
-import { processRef } from './processes.js';
-import { LabError, type LabState } from './state.js';
+import { LabError, type LabRecord, type LabState } from './state.js';
 
 export type Log = (line: string) => void;
 
@@ -51,11 +49,8 @@ async function all(tasks: readonly Promise<unknown>[]): Promise<void> {
 }
 
 /** Makes everything; on a fault the caller takes down what is there. */
-export async function bringUp(state: LabState, topology: Topology, log: Log): Promise<void> {
-  const runner = processRef(process.pid)!;
-  const created = Date.now();
-  state.writeLab({ topology, runner, created, complete: false });
-
+export async function bringUp(state: LabState, record: LabRecord, log: Log): Promise<void> {
+  const { topology } = record;
   const nodes = new Map<string, LabNode>();
   await all([
     startWire(state),
@@ -76,5 +71,5 @@ export async function bringUp(state: LabState, topology: Topology, log: Log): Pr
       if (!daemon.running) log(`ERROR node ${node.name}: ${daemon.name} ended: ${daemon.log.trim().split('\n').slice(-5).join('\n')}`);
     }
   }
-  state.writeLab({ topology, runner, created, complete: true });
+  state.writeLab({ ...record, complete: true });
 }

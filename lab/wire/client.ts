@@ -11,7 +11,9 @@ import type { LinkStatus, WireAnswer, WireRequest } from './protocol.js';
 /** Starts the wire process; it runs on its own from then on. */
 export async function startWire(state: LabState): Promise<ProcessRef> {
   const log = openSync(state.wireLog, 'a');
-  const child = spawn('unshare', ['--net', process.execPath, '--enable-source-maps', `${checkout}/dist/lab/wire/main.js`, state.wireSocket], {
+  // A sysfs of its own shows it the wire namespace's interfaces.
+  const program = [process.execPath, '--enable-source-maps', `${checkout}/dist/lab/wire/main.js`, state.wireSocket];
+  const child = spawn('unshare', ['--net', '--mount', 'sh', '-c', 'mount -t sysfs cpn-lab /sys && exec "$@"', 'cpn-lab-wire', ...program], {
     detached: true,
     stdio: ['pipe', 'pipe', log],
     env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', CPN_LAB_IMPAIRMENT: process.env['CPN_LAB_IMPAIRMENT'] ?? '' },
@@ -25,7 +27,7 @@ export async function startWire(state: LabState): Promise<ProcessRef> {
     child.once('error', reject);
     child.once('exit', () => reject(new LabError(`the wire process could not start: ${readFileSync(state.wireLog, 'utf8').trim()}`)));
   }).finally(() => child.removeAllListeners('exit'));
-  // unshare without --fork becomes the program: the child is the wire process itself.
+  // unshare without --fork becomes the shell and that the program: the child is the wire process itself.
   const wire = processRef(child.pid!);
   if (!wire) throw new LabError('the wire process ended');
   state.writeWire(wire);

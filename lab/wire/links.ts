@@ -1,14 +1,11 @@
 /** The links of one lab as the wire process holds them: carrier, and who carries each direction's frames. */
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { native } from '../../dataplane/native/index.js';
 import { isImpaired, noImpairment, type Impairment } from '../topology/topology.js';
+import { endState, setEnd, watchEnds } from './ends.js';
 import { wireAddon, type DelayLineStatus } from './addon.js';
 import { netemAvailable, removeNetem, setNetem } from './netem.js';
 import { wireEnd, type Direction, type DirectionStatus, type LinkStatus } from './protocol.js';
-
-const run = promisify(execFile);
 
 /** Frames that may wait before a rate limit: netem's default. */
 const queueFrames = 1000;
@@ -76,12 +73,17 @@ class WireDirection {
 }
 
 interface WireLink {
-  up: boolean;
+  /** Whether the cable is plugged in: false before `up` is done with the nodes, and while the link is failed. */
+  plugged: boolean;
   readonly directions: readonly [WireDirection, WireDirection];
 }
 
 export class WireLinks {
   private readonly links: WireLink[] = [];
+
+  constructor() {
+    watchEnds(() => this.followCarriers());
+  }
 
   /** Takes over links whose ends are in this namespace already. */
   async join(impairments: readonly Impairment[]): Promise<void> {
@@ -90,7 +92,7 @@ export class WireLinks {
       const a = native.ifNameToIndex(wireEnd(number, 0));
       const b = native.ifNameToIndex(wireEnd(number, 1));
       const directions = [new WireDirection(2 * number, a, b, wireEnd(number, 1)), new WireDirection(2 * number + 1, b, a, wireEnd(number, 0))] as const;
-      this.links.push({ up: true, directions });
+      this.links.push({ plugged: false, directions });
       for (const direction of directions) await direction.set(impairment);
     }
   }
@@ -105,14 +107,33 @@ export class WireLinks {
     await this.link(link).directions[direction].set(change);
   }
 
-  /** Without carrier both endpoints see the link down; their addresses and settings stay. */
-  async setCarrier(number: number, up: boolean): Promise<void> {
-    const link = this.link(number);
-    for (const end of [0, 1] as const) await run('ip', ['link', 'set', wireEnd(number, end), up ? 'up' : 'down']);
-    link.up = up;
+  /** Plugs cables in or pulls them. Without carrier both endpoints see the link down; their addresses and settings stay. */
+  setCarrier(numbers: readonly number[], plugged: boolean): void {
+    for (const number of numbers) {
+      this.link(number).plugged = plugged;
+      for (const name of [wireEnd(number, 0), wireEnd(number, 1)]) if (endState(name) !== 'gone') setEnd(name, plugged);
+    }
+  }
+
+  /**
+   * An endpoint that a node sets down must take the carrier from the other node, as on one veth pair: the wire's end towards the other node goes
+   * down with it, and up with it again. An end that is down cannot tell its node's state; it gets its turn when the other node is up.
+   */
+  private followCarriers(): void {
+    for (const [number, { plugged }] of this.links.entries()) {
+      if (!plugged) continue;
+      const names = [wireEnd(number, 0), wireEnd(number, 1)] as const;
+      const states = [endState(names[0]), endState(names[1])] as const;
+      const lost = states.map((state) => state === 'no-carrier' || state === 'gone');
+      const raised = states.map((state) => state === 'no-carrier' || state === 'carrier');
+      if (lost[0] === true && raised[1] === true) setEnd(names[1], false);
+      else if (lost[1] === true && raised[0] === true) setEnd(names[0], false);
+      else if (states[0] === 'carrier' && states[1] === 'down') setEnd(names[1], true);
+      else if (states[1] === 'carrier' && states[0] === 'down') setEnd(names[0], true);
+    }
   }
 
   status(): LinkStatus[] {
-    return this.links.map(({ up, directions: [a, b] }) => ({ up, directions: [a.status, b.status] }));
+    return this.links.map(({ plugged, directions: [a, b] }) => ({ up: plugged, directions: [a.status, b.status] }));
   }
 }

@@ -22,7 +22,7 @@ async function perform(request: WireRequest): Promise<void> {
       await links.set(request.link, request.direction, request.change);
       return;
     case 'carrier':
-      await links.setCarrier(request.link, request.up);
+      links.setCarrier(request.links, request.up);
       return;
     case 'status':
       return;

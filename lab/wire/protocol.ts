@@ -8,7 +8,7 @@ export type Direction = 0 | 1;
 export type WireRequest =
   | { readonly op: 'join'; readonly links: readonly { readonly impairment: Impairment }[] }
   | { readonly op: 'set'; readonly link: number; readonly direction: Direction; readonly change: Partial<Impairment> }
-  | { readonly op: 'carrier'; readonly link: number; readonly up: boolean }
+  | { readonly op: 'carrier'; readonly links: readonly number[]; readonly up: boolean }
   | { readonly op: 'status' };
 
 export interface DirectionStatus {
@@ -20,6 +20,7 @@ export interface DirectionStatus {
 }
 
 export interface LinkStatus {
+  /** False while the link is failed. */
   readonly up: boolean;
   readonly directions: readonly [DirectionStatus, DirectionStatus];
 }

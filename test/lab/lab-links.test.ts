@@ -169,6 +169,40 @@ describe('failing and restoring', () => {
     assert.ok(Math.abs(median(times) - 6) < 1, `median ${median(times)} ms`);
   });
 
+  test('an interface that a node sets down takes the carrier from the other end, in whatever order they come and go', async (t) => {
+    const { lab } = await labFor(t, twoHosts);
+    const becomes = (node: string, value: string): Promise<unknown> =>
+      waitFor(async () => (await carrier(lab, node)) === value, { timeoutMs: 5000, what: `carrier of ${node} to be "${value}"` });
+    const set = (node: string, state: string): Promise<string> => lab.node(node).run(['ip', 'link', 'set', 'eth1', state]);
+    for (const [first, second] of [['a', 'b'], ['b', 'a']] as const) {
+      await set(first, 'down');
+      await becomes(second, '0');
+      await set(second, 'down');
+      await set(first, 'up');
+      assert.equal(await carrier(lab, first), '0');
+      await set(second, 'up');
+      await becomes(first, '1');
+      await becomes(second, '1');
+      await set(first, 'down');
+      await becomes(second, '0');
+      await lab.fail('a:eth1');
+      await set(first, 'up');
+      assert.equal(await carrier(lab, first), '0');
+      await lab.restore('a:eth1');
+      await becomes(first, '1');
+      await becomes(second, '1');
+    }
+  });
+
+  test('a deleted interface takes the carrier from the other end and leaves the other links alone', async (t) => {
+    const { lab } = await labFor(t, `${twoHosts.trimEnd()}\n    - endpoints: ["a:eth2", "b:eth2"]\n`);
+    await lab.node('a').run(['ip', 'link', 'delete', 'eth1']);
+    await waitFor(async () => (await carrier(lab, 'b')) !== '1', { timeoutMs: 5000, what: 'b to lose its carrier' });
+    await lab.fail('b');
+    await lab.restore('b');
+    assert.equal((await lab.node('a').run(['cat', '/sys/class/net/eth2/carrier'])).trim(), '1');
+  });
+
   test('a failed node loses its links, then its processes, and says goodbye to nobody', async (t) => {
     const { lab, file } = await labFor(t, twoHosts);
     const server = await lab.node('b').spawn([process.execPath, '-e', 'net.createServer().listen(7000, () => console.log("listening"))']);
