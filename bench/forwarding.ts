@@ -6,8 +6,8 @@
  *     node dist/bench/forwarding.js [--json] [--seconds 1] [--runs 7] [--flows 10000,100000]
  */
 import { parseArgs } from 'node:util';
-import { FlowChain, SERVICE_PREFIX, SID_DX6, type Router } from '../test/lab/flow-chain.js';
-import { Sender, median, receivedPackets, until } from './chain.js';
+import { FlowChain, SERVICE_PREFIX, SID_DX6, until, type Router } from '../test/lab/flow-chain.js';
+import { Sender, median, receivedPackets } from '../test/lab/flow-traffic.js';
 
 type Variant = 'pinned' | 'seg6' | 'plain';
 const VARIANTS: readonly Variant[] = ['pinned', 'seg6', 'plain'];

@@ -6,6 +6,7 @@
  * SIDs at the exit: fc00:bb:2:1:: (End.DX6 to the server), fc00:bb:2:e:: (End).
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -100,11 +101,73 @@ export class Router {
   }
 }
 
+const PYTHON = '/usr/bin/python3';
+const HOST_TOOL = fileURLToPath(new URL('../../../test/lab/flow-host.py', import.meta.url));
+
+export interface SendRequest {
+  readonly port: number;
+  readonly sourcePort?: number;
+  readonly count?: number;
+  /** Octets of UDP payload. */
+  readonly size?: number;
+  readonly hops?: number;
+  readonly trafficClass?: number;
+  /** A Destination Options header in hex, its first two octets zero and length. */
+  readonly destinationOptions?: string;
+  /** Let the host fragment. */
+  readonly fragment?: boolean;
+  /** How long to wait for each answer. */
+  readonly waitMs?: number;
+}
+
+export interface SendResult {
+  readonly replies: number;
+  /** ICMPv6 errors the host was told of. */
+  readonly errors: readonly { readonly type: number; readonly code: number; readonly mtu: number }[];
+}
+
+/** A running tcpdump; tshark reads what it got. */
+export class Capture {
+  constructor(
+    private readonly child: ChildProcess,
+    private readonly file: string,
+  ) {}
+
+  /** Waits until so many packets are there, ends the capture and returns the fields of each, as tshark decodes them; all occurrences of a field. */
+  async read<F extends string>(count: number, fields: readonly F[]): Promise<Record<F, string[]>[]> {
+    let lines: string[] = [];
+    await until(`${count} packets in ${this.file}`, 5000, () => {
+      const text = execFileSync('tshark', ['-r', this.file, '-T', 'fields', '-E', 'occurrence=a', '-E', 'separator=;', ...fields.flatMap((field) => ['-e', field])], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      lines = text.split('\n').filter((line) => line !== '');
+      return lines.length >= count;
+    });
+    this.child.kill('SIGINT');
+    return lines.map((line) => {
+      const values = line.split(';');
+      return Object.fromEntries(fields.map((field, i) => [field, (values[i] ?? '').split(',')])) as Record<F, string[]>;
+    });
+  }
+}
+
+/** Waits until `condition` holds. Throws after `limitMs`. */
+export async function until(what: string, limitMs: number, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`timed out: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** The namespaces; names carry a prefix and the process id so that several runs do not collide. */
 export class FlowChain {
   readonly directory = mkdtempSync('/tmp/flow-lab-');
   readonly bpffs = `${this.directory}/bpf`;
   private readonly prefix: string;
+  private captures = 0;
+  private readonly children: ChildProcess[] = [];
 
   constructor(prefix = 'flow') {
     this.prefix = `${prefix}${process.pid}`;
@@ -121,7 +184,9 @@ export class FlowChain {
 
   /** Starts a command in a namespace. */
   spawn(node: Node, command: readonly string[]): ChildProcess {
-    return spawn('ip', ['netns', 'exec', this.namespace(node), ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn('ip', ['netns', 'exec', this.namespace(node), ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.children.push(child);
+    return child;
   }
 
   private ip(node: Node, line: string): void {
@@ -165,11 +230,49 @@ export class FlowChain {
     }
   }
 
+  /** Address of an interface's link layer. */
+  macOf(node: Node, interfaceName: string): string {
+    return (JSON.parse(this.exec(node, 'ip', '-j', 'link', 'show', 'dev', interfaceName)) as { address: string }[])[0]!.address;
+  }
+
+  /** A UDP echo server on the service ID. */
+  async startEcho(port: number): Promise<ChildProcess> {
+    const child = this.spawn('server', [PYTHON, HOST_TOOL, 'echo', SERVICE, String(port)]);
+    await once(child.stdout!, 'data');
+    return child;
+  }
+
+  /** Sends UDP datagrams from the client, each after the answer to the one before. */
+  async send(request: SendRequest): Promise<SendResult> {
+    const child = this.spawn('client', [PYTHON, HOST_TOOL, 'send', JSON.stringify({ destination: SERVICE, ...request })]);
+    let text = '';
+    for await (const chunk of child.stdout!) text += String(chunk);
+    return JSON.parse(text) as SendResult;
+  }
+
+  /** Sends whole IPv6 packets out of an interface. */
+  sendRaw(node: Node, interfaceName: string, gateway: string, packets: readonly Uint8Array[]): void {
+    this.exec(node, PYTHON, HOST_TOOL, 'raw', interfaceName, gateway, ...packets.map((packet) => Buffer.from(packet).toString('hex')));
+  }
+
+  /** Starts a capture of IPv6 packets that an interface receives (`in`) or of all. */
+  async capture(node: Node, interfaceName: string, filter: string): Promise<Capture> {
+    const file = `${this.directory}/${node}-${interfaceName}-${(this.captures += 1)}.pcap`;
+    const child = spawn('ip', ['netns', 'exec', this.namespace(node), 'tcpdump', '--immediate-mode', '-i', interfaceName, '-Q', 'in', '-U', '-w', file, filter], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.children.push(child);
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until('tcpdump listens', 5000, () => said.includes('listening on'));
+    return new Capture(child, file);
+  }
+
   startRouter(options: RouterOptions = {}): Promise<Router> {
     return Router.start(this.namespace('entry'), this.bpffs, options);
   }
 
+  /** Ends what was spawned and takes the namespaces away. */
   down(): void {
+    for (const child of this.children) child.kill('SIGKILL');
     for (const node of NODES) {
       try {
         execFileSync('ip', ['netns', 'del', this.namespace(node)], { stdio: 'ignore' });

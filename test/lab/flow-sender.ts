@@ -1,16 +1,16 @@
 /**
  * Sends UDP packets of many flows from a packet socket as fast as one CPU takes them, or at a rate. Its own process, in the client's namespace:
  *
- *     node packet-sender.js '{"interface":"c0","gateway":"02:...","flows":10000,...}'
+ *     node flow-sender.js '{"interface":"c0","gateway":"02:...","flows":10000,...}'
  *
  * Reads lines of JSON `{"count":N,"first":F,"rate":R}` (packets to send, first flow, packets a second or 0), answers `{"sent":N,"ms":T}`.
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { native } from '../dataplane/native/index.js';
-import { upperLayerChecksum } from '../dataplane/packet/checksum.js';
-import { parseIp } from '../dataplane/packet/ip.js';
-import { IPV6_SOURCE, PROTOCOL_UDP, writeIpv6Header } from '../dataplane/packet/ipv6.js';
+import { native } from '../../dataplane/native/index.js';
+import { upperLayerChecksum } from '../../dataplane/packet/checksum.js';
+import { parseIp } from '../../dataplane/packet/ip.js';
+import { IPV6_SOURCE, PROTOCOL_UDP, writeIpv6Header } from '../../dataplane/packet/ipv6.js';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
@@ -25,6 +25,8 @@ export interface SenderSettings {
   readonly source: string;
   readonly destination: string;
   readonly flows: number;
+  /** Every flow comes from a /64 of its own, none of them the client's. */
+  readonly spoofed: boolean;
   /** Octets of the IPv6 packet. */
   readonly octets: number;
 }
@@ -58,6 +60,7 @@ function buildFrames(settings: SenderSettings): Uint8Array {
     writeIpv6Header(frames, ip, { trafficClass: 0, flowLabel: 0, payloadLength, nextHeader: PROTOCOL_UDP, hopLimit: 64, source, destination });
     const udp = ip + 40;
     const view = new DataView(frames.buffer);
+    if (settings.spoofed) view.setUint32(ip + IPV6_SOURCE + 4, flow + 1);
     view.setUint16(udp, 1024 + (flow % 60_000));
     view.setUint16(udp + 2, 9000 + Math.floor(flow / 60_000));
     view.setUint16(udp + 4, payloadLength);

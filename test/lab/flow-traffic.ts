@@ -1,21 +1,20 @@
-/** What the benches of the dataplane share: a sender process on the chain of the lab tests, and counting at the far end. */
+/** Traffic for the lab tests and benches of the dataplane: a sender process in the chain, and counting at the far end. */
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CLIENT, SERVICE, type FlowChain } from '../test/lab/flow-chain.js';
-import type { SendRequest, SenderSettings } from './packet-sender.js';
+import { CLIENT, SERVICE, type FlowChain } from './flow-chain.js';
+import type { SendRequest, SenderSettings } from './flow-sender.js';
 
-/** A packet-sender in the client's namespace, on one CPU. */
+/** A flow-sender in the client's namespace, on one CPU. */
 export class Sender {
   private constructor(
     private readonly child: ChildProcess,
     private readonly answers: AsyncIterator<string>,
   ) {}
 
-  static async start(chain: FlowChain, flows: number, octets = 64, cpu = 1): Promise<Sender> {
-    const gateway = (JSON.parse(chain.exec('entry', 'ip', '-j', 'link', 'show', 'dev', 'e0')) as { address: string }[])[0]!.address;
-    const settings: SenderSettings = { interface: 'c0', gateway, source: CLIENT, destination: SERVICE, flows, octets };
-    const program = fileURLToPath(new URL('./packet-sender.js', import.meta.url));
+  static async start(chain: FlowChain, flows: number, { octets = 64, cpu = 1, spoofed = false } = {}): Promise<Sender> {
+    const settings: SenderSettings = { interface: 'c0', gateway: chain.macOf('entry', 'e0'), source: CLIENT, destination: SERVICE, flows, spoofed, octets };
+    const program = fileURLToPath(new URL('./flow-sender.js', import.meta.url));
     const child = chain.spawn('client', ['taskset', '-c', String(cpu), process.execPath, program, JSON.stringify(settings)]);
     const sender = new Sender(child, createInterface({ input: child.stdout! })[Symbol.asyncIterator]());
     await sender.answers.next();
@@ -44,13 +43,4 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-/** Waits until `condition` holds. Throws after `limitMs`. */
-export async function until(what: string, limitMs: number, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`timed out: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

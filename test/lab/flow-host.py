@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Hosts of the lab tests of the dataplane.
+
+    flow-host.py echo ADDRESS PORT              answers UDP datagrams; prints a line when ready
+    flow-host.py send JSON                      sends UDP datagrams and prints what came back, as JSON
+    flow-host.py raw INTERFACE GATEWAY HEX...   sends Ethernet frames around IPv6 packets given in hex
+"""
+import json
+import select
+import socket
+import struct
+import sys
+import time
+
+IPV6_RECVERR, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_DONT = 25, 23, 3, 0
+
+
+def echo(address, port):
+    server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    server.bind((address, int(port)))
+    print("ready", flush=True)
+    while True:
+        data, peer = server.recvfrom(65535)
+        server.sendto(data, peer)
+
+
+def read_errors(client):
+    errors = []
+    while True:
+        try:
+            _, ancillary, _, _ = client.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+        except OSError:
+            return errors
+        for level, kind, data in ancillary:
+            if level == socket.IPPROTO_IPV6 and kind == IPV6_RECVERR:
+                _, origin, icmp_type, code, _, info, _ = struct.unpack("IBBBBII", data[:16])
+                if origin == 3:  # SO_EE_ORIGIN_ICMP6
+                    errors.append({"type": icmp_type, "code": code, "mtu": info})
+
+
+def send(request):
+    client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    client.bind(("::", request.get("sourcePort", 0)))
+    client.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+    # Path MTUs learned by the host would hide what the router says: probe, or let the host fragment to the link.
+    client.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT if request.get("fragment") else IPV6_PMTUDISC_PROBE)
+    if "hops" in request:
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, request["hops"])
+    if "trafficClass" in request:
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, request["trafficClass"])
+    if "destinationOptions" in request:
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes.fromhex(request["destinationOptions"]))
+    client.setblocking(False)
+    replies, errors = 0, []
+    for i in range(request.get("count", 1)):
+        try:
+            client.sendto(bytes([i & 255]) * request.get("size", 20), (request["destination"], request["port"]))
+        except OSError:  # an error about an earlier datagram
+            errors += read_errors(client)
+        deadline = time.monotonic() + request.get("waitMs", 2000) / 1000
+        answered = False
+        while not answered and time.monotonic() < deadline:
+            select.select([client], [], [client], max(0, deadline - time.monotonic()))
+            found = read_errors(client)
+            errors += found
+            try:
+                client.recv(65535)
+                replies += 1
+                answered = True
+            except OSError:
+                answered = bool(found)
+    print(json.dumps({"replies": replies, "errors": errors}))
+
+
+def raw(interface, gateway, packets):
+    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    link.bind((interface, 0))
+    own = link.getsockname()[4]
+    for packet in packets:
+        link.send(bytes.fromhex(gateway.replace(":", "")) + own + b"\x86\xdd" + bytes.fromhex(packet))
+
+
+if sys.argv[1] == "echo":
+    echo(sys.argv[2], sys.argv[3])
+elif sys.argv[1] == "send":
+    send(json.loads(sys.argv[2]))
+else:
+    raw(sys.argv[2], sys.argv[3], sys.argv[4:])
