@@ -6,7 +6,7 @@ import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
 import { ENTRY_LOOPBACK, SERVICE_PREFIX, SID_BLOCK, type RouterOptions } from './flow-chain.js';
 
 interface Command {
-  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'reconfigure' | 'capabilities' | 'links' | 'busy' | 'close' | 'remove';
+  readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'reconfigure' | 'capabilities' | 'links' | 'clear' | 'busy' | 'close' | 'remove';
   readonly writes?: readonly PolicyWrite[];
   readonly policy?: number;
   readonly spread?: number;
@@ -61,6 +61,15 @@ function flows(): unknown {
   return found;
 }
 
+function clear(): void {
+  const keys: Uint8Array[] = [];
+  table.scanFlows((key) => {
+    keys.push(key.slice());
+    return undefined;
+  });
+  table.deleteFlows(keys);
+}
+
 async function handle(command: Command): Promise<unknown> {
   switch (command.op) {
     case 'policies':
@@ -90,6 +99,9 @@ async function handle(command: Command): Promise<unknown> {
       return dataplane.capabilities();
     case 'links':
       return dataplane.links();
+    case 'clear':
+      clear();
+      return true;
     case 'busy':
       return process.cpuUsage();
     case 'close':

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { NO_CANDIDATE, NO_SERVICE, type FlowKey } from '../../../dataplane/dataplane.js';
+import { FLOW_VALUE_LENGTH, FRAGMENT_KEY_LENGTH, FRAGMENT_VALUE_LENGTH, SLOT_VALUE_LENGTH } from '../../../dataplane/flow/layout.js';
+import { PolicyTable } from '../../../dataplane/flow/policies.js';
+import { PuntPath, type PacketDevice } from '../../../dataplane/flow/punt.js';
+import { scanFlows, type FlowEntry } from '../../../dataplane/flow/scanner.js';
+import { flowHash, flowLabelOf } from '../../../dataplane/packet/flow-hash.js';
+import { decodeFlowKey, encodeFlowKey, flowKeyText } from '../../../dataplane/packet/flow-key.js';
+import { Prefix, parseIp } from '../../../dataplane/packet/ip.js';
+import { hex, vectors } from '../packet/vectors.js';
+import { MemoryMap } from './memory-map.js';
+
+const SID = 'fc00:bb:2:1::';
+const OVERHEAD = 64;
+const vector = (name: string): Uint8Array => hex(vectors.classified.find((candidate) => candidate.name === name)!.hex);
+const keyOf = (name: string): FlowKey => vectors.classified.find((candidate) => candidate.name === name)!.key!;
+
+/** Hands out what a test queued, keeps what is written. */
+class FakeDevice implements PacketDevice {
+  queue: Uint8Array[] = [];
+  written: Uint8Array[] = [];
+  refuse = false;
+  onWrite: () => void = () => undefined;
+
+  readBatch(arena: Uint8Array, lengths: Int32Array): number {
+    const stride = Math.floor(arena.length / lengths.length);
+    const batch = this.queue.splice(0, lengths.length);
+    batch.forEach((packet, i) => {
+      arena.set(packet.subarray(0, stride), i * stride);
+      lengths[i] = Math.min(packet.length, stride);
+    });
+    return batch.length;
+  }
+
+  writeBatch(arena: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, errors: Int32Array): number {
+    this.onWrite();
+    if (this.refuse) {
+      errors[0]! += count;
+      return 0;
+    }
+    for (let i = 0; i < count; i++) this.written.push(arena.slice(offsets[i], offsets[i]! + lengths[i]!));
+    return count;
+  }
+}
+
+describe('the punt path', () => {
+  let device: FakeDevice;
+  let flows: MemoryMap;
+  let newFlows: MemoryMap;
+  let fragments: MemoryMap;
+  let punt: PuntPath;
+  let policies: PolicyTable;
+  let nowNs: bigint;
+
+  beforeEach(() => {
+    device = new FakeDevice();
+    flows = new MemoryMap('flows', 40, FLOW_VALUE_LENGTH, 1000);
+    newFlows = new MemoryMap('newFlows', 40, FLOW_VALUE_LENGTH, 1000);
+    fragments = new MemoryMap('fragments', FRAGMENT_KEY_LENGTH, FRAGMENT_VALUE_LENGTH, 1000);
+    nowNs = 1_000_000_000_000n;
+    policies = new PolicyTable({
+      policies: new MemoryMap('policies', 4, 4, 64, true),
+      slots: new MemoryMap('slots', 4, SLOT_VALUE_LENGTH, 8, true),
+      source: parseIp(vectors.router)!,
+      reduced: false,
+      now: () => 0,
+      onInnerMtu: () => undefined,
+    });
+    policies.set([{ policy: 16, segments: [SID], mtu: 1500 }, { policy: 17, segments: [], mtu: 1500 }]);
+    punt = new PuntPath(
+      { device, flows, newFlows, fragments, policies, nowNs: () => nowNs },
+      { routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64')], requirementOption: 0x1e },
+      1500,
+    );
+    punt.onPunt(() => 16);
+  });
+
+  const entries = (): Map<string, FlowEntry> => {
+    const found = new Map<string, FlowEntry>();
+    scanFlows(flows, newFlows, (key, entry) => {
+      found.set(flowKeyText(key), entry);
+      return undefined;
+    });
+    return found;
+  };
+  const entry = (key: FlowKey): FlowEntry | undefined => entries().get(flowKeyText(encodeFlowKey(key)));
+  const run = (...packets: Uint8Array[]): Uint8Array[] => {
+    device.queue = packets;
+    device.written = [];
+    punt.run(100);
+    return device.written;
+  };
+
+  it('sends a packet behind an outer header, and touches nothing in it', () => {
+    const packet = vector('UDP');
+    const [sent] = run(packet);
+    assert.deepEqual(sent!.subarray(OVERHEAD), packet);
+    assert.equal(Buffer.from(sent!.subarray(24, 40)).toString('hex'), Buffer.from(parseIp(SID)!).toString('hex'));
+    const label = ((sent![1]! & 0xf) << 16) | (sent![2]! << 8) | sent![3]!;
+    assert.equal(label, flowLabelOf(flowHash(encodeFlowKey(keyOf('UDP')))));
+    assert.equal(((sent![0]! & 0xf) << 4) | (sent![1]! >> 4), 0xb8);
+  });
+
+  it('writes the flow entry before the packet leaves', () => {
+    let present = 0;
+    device.onWrite = () => (present = newFlows.size);
+    run(vector('UDP'));
+    assert.equal(present, 1);
+    assert.deepEqual(entry(keyOf('UDP')), { policy: 16, packets: 1n, bytes: BigInt(vector('UDP').length), createdNs: nowNs, lastSeenNs: nowNs });
+  });
+
+  it('asks the steering with the key and the requirement of the packet', () => {
+    const asked: [string, FlowKey, string | undefined][] = [];
+    punt.onPunt(({ arena, offset, length, key, requirement }) => {
+      const packet = Buffer.from(arena.subarray(offset, offset + length)).toString('hex');
+      asked.push([packet, decodeFlowKey(key), requirement && Buffer.from(requirement).toString('hex')]);
+      return 16;
+    });
+    const known = vectors.classified.filter(({ kind }) => kind === 'flow');
+    run(...known.map((candidate) => hex(candidate.hex)));
+    assert.deepEqual(asked, known.map((candidate) => [candidate.hex, candidate.key, candidate.requirement]));
+    assert.equal(device.written.length, known.length);
+  });
+
+  it('counts the packets of a flow into one entry, within a batch and after it', () => {
+    const packet = vector('TCP SYN');
+    const octets = BigInt(packet.length);
+    run(packet, vector('UDP'), packet);
+    assert.equal(entry(keyOf('TCP SYN'))!.packets, 2n);
+    nowNs += 5n;
+    assert.equal(run(packet).length, 1);
+    assert.deepEqual(entry(keyOf('TCP SYN')), { policy: 16, packets: 3n, bytes: 3n * octets, createdNs: nowNs - 5n, lastSeenNs: nowNs });
+    assert.equal(newFlows.size, 2);
+    assert.equal(punt.counters.pinnedFlows, 2);
+  });
+
+  it('adds late first packets to a flow that the kernel has promoted', () => {
+    const packet = vector('UDP');
+    run(packet);
+    const key = encodeFlowKey(keyOf('UDP'));
+    const value = new Uint8Array(FLOW_VALUE_LENGTH);
+    newFlows.lookup(key, value);
+    new DataView(value.buffer).setBigUint64(8, 10n, true);
+    flows.update(key, value);
+    newFlows.delete(key);
+    run(packet);
+    run(packet, packet);
+    assert.equal(entries().size, 1);
+    assert.equal(entry(keyOf('UDP'))!.packets, 13n);
+  });
+
+  it('answers Destination Unreachable where the steering has no exit, and pins nothing', () => {
+    for (const [answer, code] of [[NO_SERVICE, 0], [NO_CANDIDATE, 3], [17, 3], [63, 3]] as const) {
+      punt.onPunt(() => answer);
+      const [error] = run(vector('UDP'));
+      assert.deepEqual([error![6], error![40], error![41]], [58, 1, code]);
+      assert.deepEqual(error!.subarray(24, 40), vector('UDP').subarray(8, 24));
+    }
+    assert.equal(newFlows.size, 0);
+    assert.deepEqual([punt.counters.noService, punt.counters.noCandidate], [1, 3]);
+  });
+
+  it('sends at most a burst of errors at once, and goes on later', () => {
+    punt.onPunt(() => NO_SERVICE);
+    const many = Array.from({ length: 300 }, () => vector('UDP'));
+    assert.equal(run(...many).length, 100);
+    assert.equal(punt.counters.errorsLimited, 200);
+    nowNs += 10_000_000n;
+    assert.equal(run(...many).length, 10);
+  });
+
+  it('answers Packet Too Big where the packet no longer fits, to the octet', () => {
+    const packet = (length: number): Uint8Array => {
+      const bytes = new Uint8Array(length);
+      bytes.set(vector('UDP'));
+      bytes[4] = (length - 40) >> 8;
+      bytes[5] = (length - 40) & 0xff;
+      return bytes;
+    };
+    assert.equal(run(packet(1500 - OVERHEAD))[0]!.length, 1500);
+    const [error] = run(packet(1500 - OVERHEAD + 1));
+    assert.deepEqual([error![40], new DataView(error!.buffer).getUint32(44)], [2, 1500 - OVERHEAD]);
+    assert.equal(punt.counters.tooBig, 1);
+  });
+
+  it('sends later fragments after their first one, and drops those of an unknown packet', () => {
+    assert.equal(run(vector('later fragment')).length, 0);
+    assert.equal(punt.counters.fragmentUnknown, 1);
+    assert.equal(run(vector('first fragment'), vector('later fragment')).length, 2);
+    assert.equal(entry(keyOf('first fragment'))!.packets, 2n);
+    assert.equal(entries().size, 1);
+  });
+
+  it('drops what it must not answer: malformed packets, errors about unknown flows, packets for no service', () => {
+    const mld = vector('UDP');
+    mld.set(parseIp('ff02::16')!, 24);
+    const elsewhere = vector('UDP');
+    elsewhere.set(parseIp('2001:db8::1')!, 24);
+    const written = run(vector('nine extension headers'), vector('Packet Too Big about an answer'), mld, elsewhere, new Uint8Array(10), new Uint8Array(0));
+    assert.equal(written.length, 0);
+    assert.deepEqual([punt.counters.malformed, punt.counters.icmpErrorUnknown, punt.counters.foreign], [1, 1, 4]);
+  });
+
+  it('counts packets that the kernel refuses', () => {
+    device.refuse = true;
+    run(vector('UDP'), vector('TCP SYN'));
+    assert.deepEqual([punt.counters.sent, punt.counters.sendFailed], [0, 2]);
+  });
+
+  it('takes longer packets once the MTU has grown', () => {
+    policies.set([{ policy: 16, segments: [SID], mtu: 9100 }]);
+    const packet = new Uint8Array(9000);
+    packet.set(vector('UDP'));
+    new DataView(packet.buffer).setUint16(4, 9000 - 40);
+    assert.equal(run(packet).length, 0);
+    punt.setMtu(9036);
+    const [sent] = run(packet);
+    assert.deepEqual(sent!.subarray(OVERHEAD), packet);
+  });
+
+  it('keeps neighbours in a batch apart, whatever their lengths', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 48, max: 1436 }), { minLength: 1, maxLength: 600 }), (lengths) => {
+        const packets = lengths.map((length, i) => {
+          const packet = new Uint8Array(length).fill(i & 255);
+          packet.set(vector('UDP').subarray(0, 40));
+          const view = new DataView(packet.buffer);
+          view.setUint16(4, length - 40);
+          view.setUint32(40, i);
+          return packet;
+        });
+        const sent = run(...packets);
+        assert.equal(sent.length, packets.length);
+        sent.forEach((packet, i) => assert.ok(Buffer.from(packet.subarray(OVERHEAD)).equals(packets[i]!)));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('never throws on any octets', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 120 }), { maxLength: 10 }), (tails) => {
+        run(...tails.map((tail) => Uint8Array.from([...vector('UDP').subarray(0, 40), ...tail])), ...tails);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
