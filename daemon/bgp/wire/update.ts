@@ -152,8 +152,8 @@ function attributesOf(draft: AttributeDraft): PathAttributes {
   const { as4Path, as4Aggregator } = draft;
   let asPath = draft.asPath ?? NO_ATTRIBUTES.asPath;
   let aggregator = draft.aggregator;
-  // An AGGREGATOR other than AS_TRANS tells that a 2-octet speaker aggregated later: both AS4 attributes are stale.
-  if (!aggregator || aggregator.as === AS_TRANS) {
+  // An AGGREGATOR other than AS_TRANS beside AS4_AGGREGATOR tells that a 2-octet speaker aggregated later: both AS4 attributes are stale.
+  if (!aggregator || !as4Aggregator || aggregator.as === AS_TRANS) {
     if (aggregator && as4Aggregator) aggregator = as4Aggregator;
     if (as4Path) asPath = mergeAs4Path(asPath, as4Path);
   }
