@@ -20,7 +20,7 @@ export interface SubTlv {
 function readExactly<T>(field: Field<T>, bytes: Uint8Array, start: number, end: number): { value: T } | { problem: string } {
   if (end - start !== field.length) return { problem: `length ${end - start}, not ${field.length}` };
   const value = field.read(new Reader(bytes, start, end));
-  const problem = field.problem(value);
+  const problem = field.impossible?.(value);
   return problem === undefined ? { value } : { problem };
 }
 

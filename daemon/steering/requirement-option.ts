@@ -93,7 +93,7 @@ function requirement<K extends Key>(type: number, key: K, field: Field<NonNullab
     decode(reader, draft) {
       const value = field.read(reader);
       draft[key] ??= value;
-      return field.problem(value);
+      return field.impossible?.(value);
     },
     encode(writer, requirements) {
       const value = requirements[key];

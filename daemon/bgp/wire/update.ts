@@ -214,18 +214,20 @@ export function decodeUpdate(body: Reader, context: DecodeContext): UpdateMessag
     ({ problem: { disposition, section, reason }, type, raw }): Fault => ({ section, attribute: type, disposition, reason, notification: undefined, raw }),
   );
   const gone = draft.mpUnreach ? [...withdrawn, ...draft.mpUnreach.nlri] : withdrawn;
-  const base = { type: 'update', faults, endOfRib: gone.length + nlri.length + faults.length === 0 ? endOfRib(draft, seen) : undefined } as const;
-  if (found.some(({ problem }) => problem.disposition === 'treatAsWithdraw')) {
-    return { ...base, withdrawn: [...gone, ...nlri, ...mpNlri], announced: [], attributes: undefined, disposition: 'treatAsWithdraw' };
+  if (faults.some(({ disposition }) => disposition === 'treatAsWithdraw')) {
+    const all = [...gone, ...nlri, ...mpNlri];
+    return { type: 'update', withdrawn: all, announced: [], attributes: undefined, endOfRib: undefined, disposition: 'treatAsWithdraw', faults };
   }
   const announced: Announcement[] = [];
   if (nlri.length > 0) announced.push({ family: IPV4_UNICAST, nextHop: { address: draft.nextHop!, linkLocal: undefined }, nlri });
   if (mpNlri.length > 0) announced.push({ family: draft.mpReach!.family, nextHop: draft.mpReach!.nextHop!, nlri: mpNlri });
   return {
-    ...base,
+    type: 'update',
     withdrawn: gone,
     announced,
     attributes: announced.length > 0 ? attributesOf(draft) : undefined,
+    endOfRib: gone.length + announced.length + faults.length === 0 ? endOfRib(draft, seen) : undefined,
     disposition: faults.length > 0 ? 'attributeDiscard' : 'accept',
+    faults,
   };
 }
