@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { decodeMessage } from '../../../../daemon/bgp/wire/decode.js';
 import { familyVersion } from '../../../../daemon/bgp/wire/nlri.js';
 import { describeNotification } from '../../../../daemon/bgp/wire/notification.js';
 import { type Announcement, type Capability, type DecodeContext, MessageType, type Message, type Nlri, type UpdateMessage } from '../../../../daemon/bgp/wire/types.js';
@@ -147,6 +148,22 @@ describe('Captures of live exchanges between other implementations', () => {
       }
     });
   }
+
+  it('no recorded message makes the decoder throw when it is cut at any length, its header made to fit', () => {
+    for (const name of vectorNames('bgp', '.pcap')) {
+      for (const { octets, context } of recordedMessages(vectorPath('bgp', `${name}.pcap`))) {
+        const whole = decodeMessage(octets, context);
+        assert.ok(whole.ok);
+        for (let length = 19; length < octets.length; length++) {
+          const cut = new Uint8Array(octets.subarray(0, length));
+          cut[16] = length >> 8;
+          cut[17] = length & 0xff;
+          const result = decodeMessage(cut, context);
+          if (result.ok) assert.equal(result.message.type, whole.message.type);
+        }
+      }
+    }
+  });
 
   it('as2: AS4_PATH restores the path that AS_TRANS hides', () => {
     const paths = recordedMessages(vectorPath('bgp', 'as2.pcap')).flatMap(({ source, result }) =>

@@ -39,6 +39,12 @@ describe('Prefix-SID with an SRv6 SID (RFC 9252)', () => {
     }
   });
 
+  it('finds the whole SID or none when it is cut at any length', () => {
+    const value = Buffer.from(prefixSidOf(INFO).value).toString('hex');
+    for (let length = 0; length < value.length / 2; length++) assert.equal(read(value.slice(0, 2 * length))?.sid, undefined, `${length} octets`);
+    assert.deepEqual(read(value)?.sid, INFO);
+  });
+
   it('refuses a SID that is no IPv6 address', () => {
     assert.throws(() => prefixSidOf({ ...INFO, sid: '192.0.2.1' }), RangeError);
   });
