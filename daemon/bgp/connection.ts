@@ -12,6 +12,7 @@ import type { Cancellable, ConnectOptions, Stream, Transport } from './transport
 import { decodeMessage } from './wire/decode.js';
 import { encodeKeepalive, encodeNotification, encodeOpen } from './wire/encode.js';
 import { MessageFramer } from './wire/framer.js';
+import { ErrorCode, notification } from './wire/notification.js';
 import type { DecodeContext, EncodeContext, Fault, Message, Notification, OpenMessage, RouteRefreshMessage, UpdateMessage } from './wire/types.js';
 
 export interface ConnectionOptions {
@@ -46,6 +47,8 @@ const sliceMs = 3;
 /** Octets of unhandled messages at which reading stops, and goes on. */
 const inboxHigh = 1 << 20;
 const inboxLow = 1 << 18;
+/** RFC 9687 section 4: how long a peer may take nothing of what we send, at least, ms. */
+const sendHoldMs = 480_000;
 /** How much longer than the hold time we wait for octets that may be in the socket already, ms. */
 const holdGraceMs = 50;
 
@@ -62,6 +65,7 @@ export class Connection {
   private inbox: Uint8Array[] = [];
   private inboxOctets = 0;
   private slice: Timer | undefined;
+  private sendHold: Timer | undefined;
   private graced = false;
   private paused = false;
   private lastNotification: Notification | undefined;
@@ -117,6 +121,23 @@ export class Connection {
     this.options.counters.sent[type] += messages.length;
     this.options.counters.octetsSent += bytes.length;
     this.stream.write(bytes);
+    if (this.stream.buffered > 0) this.startSendHold();
+  }
+
+  /** A peer that reads nothing would keep old routes of ours for ever, while its own KEEPALIVEs hold the session up (RFC 9687). */
+  private startSendHold(): void {
+    this.sendHold ??= this.options.clock.setTimeout(
+      () => {
+        this.sendHold = undefined;
+        this.event({ type: 'MessageError', notification: notification(ErrorCode.sendHoldTimerExpired, 0) });
+      },
+      Math.max(sendHoldMs, 2 * this.state.holdMs),
+    );
+  }
+
+  private stopSendHold(): void {
+    this.sendHold?.cancel();
+    this.sendHold = undefined;
   }
 
   /** ms until a timer expires, undefined when it does not run. */
@@ -235,7 +256,10 @@ export class Connection {
     this.framer.extendedMessage = true;
     stream.attach({
       received: (bytes) => this.received(bytes),
-      drained: () => this.handlers.drained(),
+      drained: () => {
+        this.stopSendHold();
+        this.handlers.drained();
+      },
       closed: (error) => {
         this.stream = undefined;
         // What came before the end is still handled: a NOTIFICATION is mostly followed by it.
@@ -257,6 +281,7 @@ export class Connection {
     this.inboxOctets = 0;
     this.slice?.cancel();
     this.slice = undefined;
+    this.stopSendHold();
   }
 
   private received(bytes: Uint8Array): void {

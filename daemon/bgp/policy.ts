@@ -51,6 +51,15 @@ function cached<Result>(apply: (attributes: PathAttributes) => Result): (attribu
   };
 }
 
+/** The same for routes that come one after the other, as those of one UPDATE do, without keeping anything else alive. */
+function remembered<Result>(apply: (attributes: PathAttributes) => Result): (attributes: PathAttributes) => Result {
+  let last: { readonly attributes: PathAttributes; readonly result: Result } | undefined;
+  return (attributes) => {
+    if (last?.attributes !== attributes) last = { attributes, result: apply(attributes) };
+    return last.result;
+  };
+}
+
 export interface Imported {
   readonly attributes: PathAttributes;
   /** Why the route stays out of the Loc-RIB. */
@@ -59,10 +68,10 @@ export interface Imported {
 
 /** What one peer may bring in. `localAddress` is this router's end of the session. */
 export function importer(local: LocalSpeaker, peer: PeerPolicy, localAddress: string): (prefix: Prefix, nextHop: NextHop, attributes: PathAttributes) => Imported {
-  const fault = cached((attributes) => attributeRejection(local, peer, attributes));
-  const plain = cached((attributes) => (attributes.localPref === undefined ? { ...attributes, localPref: defaultLocalPref } : attributes));
+  const fault = remembered((attributes) => attributeRejection(local, peer, attributes));
+  const plain = remembered((attributes) => (attributes.localPref === undefined ? { ...attributes, localPref: defaultLocalPref } : attributes));
   // An AS that hands a service route over has taken NO_EXPORT away for us; it holds again from here on.
-  const service = cached((attributes) => withCommunity(plain(attributes), NO_EXPORT));
+  const service = remembered((attributes) => withCommunity(plain(attributes), NO_EXPORT));
   return (prefix, nextHop, attributes) => {
     const isService = isServiceRoute(local, prefix);
     const rejected = fault(attributes) ?? prefixRejection(peer, prefix, isService) ?? nextHopRejection(nextHop, local, localAddress);

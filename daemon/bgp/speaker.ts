@@ -48,6 +48,8 @@ const listenRetryMs = 2000;
 
 export class BgpSpeaker {
   private config: BgpConfig;
+  /** Shared with all parts; the AS follows the configuration. */
+  private readonly local: LocalSpeaker & { as: number };
   private readonly environment: Environment;
   private readonly nextHops: NextHops;
   private readonly localRoutes = new LocalRoutes();
@@ -62,12 +64,12 @@ export class BgpSpeaker {
     this.config = options.config;
     this.nextHops = new NextHops(options.resolveNextHop);
     const servicePrefixes = options.servicePrefixes.map((text) => Prefix.from(text));
-    const local: LocalSpeaker = { as: this.config.as, identifier: options.router.id, loopback: options.router.loopback, servicePrefixes };
+    this.local = { as: this.config.as, identifier: options.router.id, loopback: options.router.loopback, servicePrefixes };
     this.environment = {
       clock: options.clock,
       transport: options.transport ?? tcpTransport,
       random: options.random ?? Math.random,
-      local,
+      local: this.local,
       // IPv4 is spoken only where a service has an IPv4 address (RFC 8950 next hops).
       families: servicePrefixes.some((prefix) => prefix.family === 4) ? [6, 4] : [6],
       attributeType: options.attributeType ?? CPN_ATTRIBUTE_TYPE,
@@ -77,7 +79,7 @@ export class BgpSpeaker {
       locRib: new LocRib(this.nextHops.resolve),
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
     };
-    this.feed = new ChangeFeed(local);
+    this.feed = new ChangeFeed(this.local);
   }
 
   /** Starts listening and connecting. */
@@ -106,20 +108,19 @@ export class BgpSpeaker {
     this.decisionTimer = undefined;
   }
 
-  /** Takes a new configuration. Only neighbours whose session parameters changed are reset; other changes apply in place. */
+  /** Takes a new configuration. Only neighbours whose session parameters changed are reset, all with another local AS; other changes apply
+   * in place. */
   reconfigure(config: BgpConfig): void {
-    const previous = this.config;
+    const isOtherAs = this.config.as !== config.as;
     this.config = config;
+    this.local.as = config.as;
     if (!this.running) return;
-    if (previous.as !== config.as) {
-      throw new TypeError('the local AS cannot change while the speaker runs');
-    }
-    const wanted = new Map(config.neighbors.map((neighbor) => [neighbor.address, neighbor]));
+    const wanted = new Set(config.neighbors.map((neighbor) => neighbor.address));
     for (const [address, peer] of this.peers) {
-      if (wanted.has(address)) continue;
+      if (wanted.has(address) && !isOtherAs) continue;
       peer.remove();
       this.peers.delete(address);
-      this.report(address, 'state', 'neighbour removed from the configuration');
+      if (!isOtherAs) this.report(address, 'state', 'neighbour removed from the configuration');
     }
     for (const neighbor of config.neighbors) this.reconfigurePeer(neighbor);
     this.listen();

@@ -54,6 +54,22 @@ describe('A peer that does not read', () => {
   });
 });
 
+test('A peer that reads nothing for eight minutes, though it sends, is given up with Send Hold Timer Expired', () => {
+  const network = new Network();
+  const node = network.node({ as: 65000 });
+  const peer = RawPeer.established(network, node);
+  peer.stream!.pause();
+  for (let minute = 0; minute < 7; minute++) {
+    peer.send(encodeKeepalive());
+    network.settle(60_000);
+    assert.equal(node.state(peer.address), 'Established');
+  }
+  peer.send(encodeKeepalive());
+  network.settle(89_000);
+  assert.notEqual(node.state(peer.address), 'Established');
+  assert.equal(node.view(peer.address).lastError?.code, 8);
+});
+
 describe('A peer that sends a full table at once', () => {
   const context: EncodeContext = { fourOctetAs: true, addPath: () => false, extendedMessage: false, ibgp: false, cpnAttributeType: 255 };
 

@@ -213,6 +213,22 @@ describe('Reconfiguration', () => {
     assert.equal(a.speaker.neighbors().length, 1);
   });
 
+  test('of the local AS resets every neighbour', () => {
+    const network = new Network();
+    const a = network.node({ as: 65001 });
+    const b = network.node({ as: 65002 });
+    network.connect(a, b);
+    network.start(a, b);
+    a.speaker.announce({ prefix: '2001:db8:a::/48' });
+    network.settle();
+    b.neighbors = b.neighbors.map((config) => ({ ...config, as: 65009 }));
+    b.speaker.reconfigure(b.config());
+    a.speaker.reconfigure({ ...a.config(), as: 65009 });
+    network.settle(10_000);
+    assert.ok(up(a, b));
+    assert.equal(b.unicast.get('2001:db8:a::/48')?.asPath, '65009');
+  });
+
   test('applies a new import policy to the routes that are there, without a reset', () => {
     const { network, a, b } = Network.pair({ as: 65001 }, { as: 65002 });
     b.speaker.announceBatch([{ prefix: '2001:db8:b::/48' }, { prefix: '2001:db8:c::/48' }]);
