@@ -49,6 +49,7 @@ const inboxHigh = 1 << 20;
 const inboxLow = 1 << 18;
 /** RFC 9687 section 4: how long a peer may take nothing of what we send, at least, ms. */
 const sendHoldMs = 480_000;
+const sendHoldChecks = 8;
 /** How much longer than the hold time we wait for octets that may be in the socket already, ms. */
 const holdGraceMs = 50;
 
@@ -66,6 +67,8 @@ export class Connection {
   private inboxOctets = 0;
   private slice: Timer | undefined;
   private sendHold: Timer | undefined;
+  /** Octets written to the present stream. */
+  private written = 0;
   private graced = false;
   private paused = false;
   private lastNotification: Notification | undefined;
@@ -121,23 +124,24 @@ export class Connection {
     this.options.counters.sent[type] += messages.length;
     this.options.counters.octetsSent += bytes.length;
     this.stream.write(bytes);
-    if (this.stream.buffered > 0) this.startSendHold();
+    this.written += bytes.length;
+    if (!this.sendHold) this.startSendHold();
   }
 
-  /** A peer that reads nothing would keep old routes of ours for ever, while its own KEEPALIVEs hold the session up (RFC 9687). */
-  private startSendHold(): void {
-    this.sendHold ??= this.options.clock.setTimeout(
-      () => {
-        this.sendHold = undefined;
-        this.event({ type: 'MessageError', notification: notification(ErrorCode.sendHoldTimerExpired, 0) });
-      },
-      Math.max(sendHoldMs, 2 * this.state.holdMs),
-    );
-  }
-
-  private stopSendHold(): void {
-    this.sendHold?.cancel();
-    this.sendHold = undefined;
+  /**
+   * A peer that reads nothing would keep old routes of ours for ever, while its own KEEPALIVEs hold the session up: RFC 9687 ends it
+   * when nothing has left for the Send Hold Time. Looked at eight times in that time, as long as something waits.
+   */
+  private startSendHold(idleChecks = 0, takenBefore = -1): void {
+    const check = (): void => {
+      this.sendHold = undefined;
+      if (!this.stream || this.stream.buffered === 0) return;
+      const taken = this.written - this.stream.buffered;
+      if (taken > takenBefore) this.startSendHold(0, taken);
+      else if (idleChecks + 1 < sendHoldChecks) this.startSendHold(idleChecks + 1, taken);
+      else this.event({ type: 'MessageError', notification: notification(ErrorCode.sendHoldTimerExpired, 0) });
+    };
+    this.sendHold = this.options.clock.setTimeout(check, Math.max(sendHoldMs, 2 * this.state.holdMs) / sendHoldChecks);
   }
 
   /** ms until a timer expires, undefined when it does not run. */
@@ -256,10 +260,7 @@ export class Connection {
     this.framer.extendedMessage = true;
     stream.attach({
       received: (bytes) => this.received(bytes),
-      drained: () => {
-        this.stopSendHold();
-        this.handlers.drained();
-      },
+      drained: () => this.handlers.drained(),
       closed: (error) => {
         this.stream = undefined;
         // What came before the end is still handled: a NOTIFICATION is mostly followed by it.
@@ -281,7 +282,9 @@ export class Connection {
     this.inboxOctets = 0;
     this.slice?.cancel();
     this.slice = undefined;
-    this.stopSendHold();
+    this.sendHold?.cancel();
+    this.sendHold = undefined;
+    this.written = 0;
   }
 
   private received(bytes: Uint8Array): void {

@@ -2,12 +2,16 @@
 import type { Clock } from '../clock.js';
 import type { Cancellable, ConnectOptions, Endpoint, Stream, StreamHandlers, Transport } from './transport.js';
 
+/** As with a socket, `drained` is reported only after more than this was buffered. */
+const fullOctets = 16_384;
+
 class MemoryStream implements Stream {
   other: MemoryStream | undefined;
   buffered = 0;
   private handlers: StreamHandlers | undefined;
   private readonly inbox: Uint8Array[] = [];
   private paused = false;
+  private full = false;
   private open = true;
 
   constructor(
@@ -19,6 +23,7 @@ class MemoryStream implements Stream {
   write(bytes: Uint8Array): void {
     if (!this.open) return;
     this.buffered += bytes.length;
+    this.full ||= this.buffered > fullOctets;
     this.network.later(() => this.other?.deliver(Uint8Array.from(bytes), this));
   }
 
@@ -44,7 +49,9 @@ class MemoryStream implements Stream {
 
   private taken(count: number): void {
     this.buffered -= count;
-    if (this.buffered === 0) this.network.later(() => this.open && this.handlers?.drained());
+    if (this.buffered > 0 || !this.full) return;
+    this.full = false;
+    this.network.later(() => this.open && this.handlers?.drained());
   }
 
   close(): void {

@@ -59,9 +59,9 @@ export class RouteExchange {
     return this.session?.out;
   }
 
-  /** The session's full table is still being written. */
+  /** A full table is still being written, and its end is to be said. */
   get isDumping(): boolean {
-    return (this.session?.endOfRib.size ?? 0) > 0;
+    return this.session !== undefined && this.session.endOfRib.size + this.session.endOfRefresh.size > 0;
   }
 
   begin(connection: Connection, negotiated: Negotiated): void {

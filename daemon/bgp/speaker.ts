@@ -138,7 +138,10 @@ export class BgpSpeaker {
     }
   }
 
-  /** Announces a route of this router, or changes it; the same route again sends nothing. */
+  /**
+   * Announces a route of this router, or changes it; the same route again sends nothing. Throws RangeError for a CPN block that cannot be
+   * encoded and TypeError for text that is no prefix.
+   */
   announce(route: LocalRoute): void {
     this.announceBatch([route]);
   }
@@ -146,11 +149,12 @@ export class BgpSpeaker {
   /** Announces routes together, so that those with equal attributes share messages. */
   announceBatch(routes: readonly LocalRoute[]): void {
     const { clock, local, locRib } = this.environment;
+    // Before the loop: a route that throws must not hold back those before it.
+    this.scheduleDecision();
     for (const route of routes) {
       const path = this.localRoutes.announce(route, isServiceRoute(local, asPrefix(route.prefix)), clock.now());
       if (path) locRib.put(path);
     }
-    this.scheduleDecision();
   }
 
   /** Withdraws a route of this router; one that was not announced is no error. */

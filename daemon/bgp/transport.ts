@@ -24,7 +24,7 @@ export interface Stream {
 
 export interface StreamHandlers {
   received(bytes: Uint8Array): void;
-  /** Everything written has left. */
+  /** Everything written has left, after more than a little of it had to wait. */
   drained(): void;
   /** The connection ended without `close`; an error text when it failed. */
   closed(error: string | undefined): void;

@@ -65,7 +65,9 @@ test('A peer that reads nothing for eight minutes, though it sends, is given up 
     assert.equal(node.state(peer.address), 'Established');
   }
   peer.send(encodeKeepalive());
-  network.settle(89_000);
+  network.settle(60_000);
+  peer.send(encodeKeepalive());
+  network.settle(60_000);
   assert.notEqual(node.state(peer.address), 'Established');
   assert.equal(node.view(peer.address).lastError?.code, 8);
 });
