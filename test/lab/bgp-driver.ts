@@ -15,7 +15,7 @@ export type DriverCommand =
   | { readonly do: 'withdraw'; readonly prefixes: readonly string[] }
   | { readonly do: 'clear'; readonly address: string; readonly soft: boolean }
   | { readonly do: 'stop'; readonly graceful: boolean }
-  | { readonly do: 'show' };
+  | { readonly do: 'neighbors' | 'show' };
 
 /** 64-bit numbers travel as `{"bigint": "123"}`. */
 export const toJson = (value: unknown): string => JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? { bigint: item.toString() } : item));
@@ -52,6 +52,8 @@ function main(options: DriverOptions): void {
       case 'stop':
         speaker.stop({ graceful: command.graceful });
         return true;
+      case 'neighbors':
+        return speaker.neighbors();
       case 'show':
         return { neighbors: speaker.neighbors(), routes: speaker.routes(), events, service: Object.fromEntries(service) };
     }

@@ -130,6 +130,77 @@ router bgp 65002
       await eventually('FRR sees our shutdown', () => vtysh(`show bgp neighbors ${us}`).includes('Administrative Shutdown'));
     }));
 
+  test('keeps our routes while our process is gone without a word, until it is back', () =>
+    withLab('frr-gr', async (lab) => {
+      lab.node('us');
+      lab.node('them');
+      lab.link('us', us, 'them', them);
+      const vtysh = startFrr(
+        lab,
+        'them',
+        `hostname them
+router bgp 65000
+ bgp router-id 10.0.0.2
+ no bgp default ipv4-unicast
+ neighbor ${us} remote-as 65000
+ neighbor ${us} timers connect 1
+ address-family ipv6 unicast
+  neighbor ${us} activate
+ exit-address-family
+`,
+      );
+      const settings = options(us, [neighbor(them, us, 65000, { connectRetryMs: 1000 })]);
+      const first = lab.speaker('us', settings);
+      await first.established(them);
+      await first.run({ do: 'announce', routes: [{ prefix: '2001:db8:a::/48' }, { prefix: '2001:db8:b::/48' }] });
+      await eventually('our routes at FRR', () => vtysh('show bgp ipv6 unicast').includes('2001:db8:b::/48'));
+      first.process.kill('SIGKILL');
+      await eventually('FRR notices', () => !vtysh(`show bgp neighbors ${us}`).includes('BGP state = Established'));
+      assert.match(vtysh('show bgp ipv6 unicast'), /S>?i? *2001:db8:a::\/48/, vtysh('show bgp ipv6 unicast'));
+      const second = lab.speaker('us', settings);
+      await second.run({ do: 'announce', routes: [{ prefix: '2001:db8:a::/48' }] });
+      await second.established(them);
+      await eventually('FRR drops what is not announced again', () => !vtysh('show bgp ipv6 unicast').includes('2001:db8:b::/48'));
+      assert.match(vtysh('show bgp ipv6 unicast'), /\*>i *2001:db8:a::\/48/);
+    }));
+
+  test('takes twenty thousand routes, hands them to a third speaker, and takes them back', () =>
+    withLab('frr-many', async (lab) => {
+      for (const node of ['us', 'them', 'third']) lab.node(node);
+      lab.link('us', us, 'them', them);
+      lab.link('third', '2001:db8:fe::3', 'them', '2001:db8:fe::2');
+      startFrr(
+        lab,
+        'them',
+        `hostname them
+router bgp 65002
+ bgp router-id 10.0.0.2
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ neighbor ${us} remote-as 65001
+ neighbor ${us} timers connect 1
+ neighbor 2001:db8:fe::3 remote-as 65003
+ neighbor 2001:db8:fe::3 timers connect 1
+ neighbor 2001:db8:fe::3 advertisement-interval 0
+ address-family ipv6 unicast
+  neighbor ${us} activate
+  neighbor 2001:db8:fe::3 activate
+ exit-address-family
+`,
+      );
+      const first = lab.speaker('us', options(us, [neighbor(them, us, 65002, { connectRetryMs: 1000 })], 65001));
+      const third = lab.speaker('third', options('2001:db8:fe::3', [neighbor('2001:db8:fe::2', '2001:db8:fe::3', 65002, { connectRetryMs: 1000 })], 65003));
+      await first.established(them);
+      await third.established('2001:db8:fe::2');
+      const prefixes = Array.from({ length: 20_000 }, (_, i) => `2001:db8:${(0x1000 + (i >> 8)).toString(16)}:${(i & 255).toString(16)}::/64`);
+      await first.run({ do: 'announce', routes: prefixes.map((prefix, i) => ({ prefix, communities: [i >> 6] })) });
+      const held = async (): Promise<number> => (await third.neighbor('2001:db8:fe::2')).prefixes.accepted;
+      await eventually('all routes at the third speaker', async () => (await held()) === prefixes.length, 60);
+      await first.run({ do: 'withdraw', prefixes });
+      await eventually('no route at the third speaker', async () => (await held()) === 0, 60);
+      assert.equal((await third.neighbor('2001:db8:fe::2')).establishedCount, 1);
+    }));
+
   test('a route reflector with ADD-PATH brings the CPN attributes of two exits unchanged, and takes one away', () =>
     withLab('frr-rr', async (lab) => {
       const clients = ['entry', 'exit1', 'exit2'];

@@ -53,7 +53,8 @@ export class Driver {
   }
 
   async neighbor(address: string): Promise<NeighborView> {
-    return (await this.show()).neighbors.find((neighbor) => neighbor.address === address)!;
+    const neighbors = (await this.run({ do: 'neighbors' })) as readonly NeighborView[];
+    return neighbors.find((neighbor) => neighbor.address === address)!;
   }
 
   async established(address: string, seconds = 30): Promise<NeighborView> {
