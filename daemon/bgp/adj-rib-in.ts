@@ -8,7 +8,7 @@ import { pathKey, type Path, type PathSource } from './path.js';
 import type { Imported } from './policy.js';
 import type { NextHop, Nlri, PathAttributes } from './wire/types.js';
 
-export type Import = (prefix: Prefix, nextHop: NextHop, attributes: PathAttributes) => Imported;
+type Import = (prefix: Prefix, nextHop: NextHop, attributes: PathAttributes) => Imported;
 
 /** A path that appeared, changed or went; what is in `next` replaces what was in `previous`. */
 export interface PathChange {

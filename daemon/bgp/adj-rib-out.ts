@@ -6,13 +6,13 @@
  */
 import type { Prefix } from '../../dataplane/packet/ip.js';
 import { equalAttributes, equalNextHops } from './attributes.js';
-import type { NextHopResolver } from './best-path.js';
+import { eligiblePaths, type NextHopResolver } from './best-path.js';
 import type { RibEntry } from './loc-rib.js';
 import type { Path } from './path.js';
 import type { Exported } from './policy.js';
 import type { NextHop, Nlri, PathAttributes } from './wire/types.js';
 
-export type Export = (path: Path) => Exported | string;
+type Export = (path: Path) => Exported | string;
 
 /** Announcements that share next hop and attributes, to be packed into as few messages as possible. */
 export interface AnnouncementGroup {
@@ -22,7 +22,7 @@ export interface AnnouncementGroup {
   readonly nlri: Nlri[];
 }
 
-export interface OutgoingBatch {
+interface OutgoingBatch {
   readonly withdrawn: Nlri[];
   readonly announced: AnnouncementGroup[];
 }
@@ -34,7 +34,7 @@ interface Sent extends Nlri {
   readonly resend: boolean;
 }
 
-export interface AdjRibOutOptions {
+interface AdjRibOutOptions {
   /** Peer address: a path never goes back to whom it came from. */
   readonly peer: string;
   readonly exportRoute: Export;
@@ -129,11 +129,10 @@ export class AdjRibOut {
   private wanted(entry: RibEntry): Map<number, Sent> | undefined {
     const { exportRoute, resolve, peer } = this.options;
     const addPath = this.options.addPath(entry.prefix.family);
-    const paths = addPath ? entry.paths : entry.best ? [entry.best] : [];
+    const paths = addPath ? eligiblePaths(entry.paths, resolve) : entry.best ? [entry.best] : [];
     let wanted: Map<number, Sent> | undefined;
     for (const path of paths) {
       if (path.source.address === peer) continue;
-      if (addPath && path.source.kind !== 'local' && resolve(path.nextHop.address) === undefined) continue;
       const exported = exportRoute(path);
       if (typeof exported === 'string') continue;
       const pathId = addPath ? path.localId : 0;

@@ -2,7 +2,7 @@
 import type { Prefix } from '../../dataplane/packet/ip.js';
 import type { CpnBlock } from '../computing/types.js';
 import { formatAsPath } from './attributes.js';
-import type { DecisionChange } from './loc-rib.js';
+import type { DecisionChange, RibEntry } from './loc-rib.js';
 import { pathKey, type Path } from './path.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
 
@@ -81,8 +81,23 @@ export class ChangeFeed {
     const wasAccepted = previous !== undefined && previous.rejected === undefined;
     const path = accepted ?? previous;
     if (!path || (!accepted && !wasAccepted) || !isServiceRoute(this.local, path.prefix)) return;
+    this.setService(path, accepted !== undefined);
+  }
+
+  /** Other service prefixes apply: routes that are service routes now, or no longer, change listeners. */
+  reclassify(entries: Iterable<RibEntry>, wasService: (prefix: Prefix) => boolean): void {
+    for (const entry of entries) {
+      const isService = isServiceRoute(this.local, entry.prefix);
+      if (isService === wasService(entry.prefix)) continue;
+      const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
+      if (best) this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, best: isService ? undefined : unicastBest(best) });
+      for (const path of entry.paths) if (path.source.kind !== 'local') this.setService(path, isService);
+    }
+  }
+
+  private setService(path: Path, isPresent: boolean): void {
     const { prefix, pathId, source } = path;
-    this.service.set(`${source.address} ${pathKey(prefix, pathId)}`, { prefix, pathId, peer: source.address, path: accepted && servicePath(accepted) });
+    this.service.set(`${source.address} ${pathKey(prefix, pathId)}`, { prefix, pathId, peer: source.address, path: isPresent ? servicePath(path) : undefined });
   }
 
   /** Hands over what has been collected. */

@@ -1,19 +1,15 @@
-/**
- * One connection with a peer, or the attempt to get one: carries out what the state machine decides on a stream, timers and the codec.
- *
- * Received messages are handled in slices with a pause in between, so that a full table from one peer holds up neither other peers
- * nor first packets. While too much waits, the stream is not read and TCP slows the peer down.
- */
+/** One connection with a peer, or the attempt to get one: carries out what the state machine decides on a stream, timers and the codec. */
 import type { Clock, Timer } from '../clock.js';
 import type { Counters } from './counters.js';
 import { handleEvent, initialState, timerNames, type FsmAction, type FsmContext, type FsmEvent, type FsmState, type StateName, type TimerName } from './fsm.js';
+import { Inbox } from './inbox.js';
 import { buildOpen, familyOf, negotiate, openFault, type Negotiated, type OpenOptions } from './open.js';
+import { SendHold } from './send-hold.js';
 import type { Cancellable, ConnectOptions, Stream, Transport } from './transport.js';
 import { decodeMessage } from './wire/decode.js';
 import { encodeKeepalive, encodeNotification, encodeOpen } from './wire/encode.js';
-import { MessageFramer } from './wire/framer.js';
 import { ErrorCode, notification } from './wire/notification.js';
-import type { DecodeContext, EncodeContext, Fault, Message, Notification, OpenMessage, RouteRefreshMessage, UpdateMessage } from './wire/types.js';
+import type { DecodeContext, EncodeContext, Fault, Message, Notification, OpenMessage, RouteRefreshMessage, SessionFault, UpdateMessage } from './wire/types.js';
 
 export interface ConnectionOptions {
   readonly clock: Clock;
@@ -41,15 +37,6 @@ export interface ConnectionHandlers {
   drained(): void;
 }
 
-/** Messages handled, and ms spent, before others get their turn. */
-const sliceMessages = 64;
-const sliceMs = 3;
-/** Octets of unhandled messages at which reading stops, and goes on. */
-const inboxHigh = 1 << 20;
-const inboxLow = 1 << 18;
-/** RFC 9687 section 4: how long a peer may take nothing of what we send, at least, ms. */
-const sendHoldMs = 480_000;
-const sendHoldChecks = 8;
 /** How much longer than the hold time we wait for octets that may be in the socket already, ms. */
 const holdGraceMs = 50;
 
@@ -62,15 +49,9 @@ export class Connection {
   accepted = false;
   private readonly timers = new Map<TimerName, { readonly timer: Timer; readonly at: number }>();
   private attempt: Cancellable | undefined;
-  private framer = new MessageFramer();
-  private inbox: Uint8Array[] = [];
-  private inboxOctets = 0;
-  private slice: Timer | undefined;
-  private sendHold: Timer | undefined;
-  /** Octets written to the present stream. */
-  private written = 0;
+  private inbox: Inbox | undefined;
+  private sendHold: SendHold | undefined;
   private graced = false;
-  private paused = false;
   private lastNotification: Notification | undefined;
   private current: { readonly message: Message; readonly raw: Uint8Array } | undefined;
 
@@ -124,24 +105,7 @@ export class Connection {
     this.options.counters.sent[type] += messages.length;
     this.options.counters.octetsSent += bytes.length;
     this.stream.write(bytes);
-    this.written += bytes.length;
-    if (!this.sendHold) this.startSendHold();
-  }
-
-  /**
-   * A peer that reads nothing would keep old routes of ours for ever, while its own KEEPALIVEs hold the session up: RFC 9687 ends it
-   * when nothing has left for the Send Hold Time. Looked at eight times in that time, as long as something waits.
-   */
-  private startSendHold(idleChecks = 0, takenBefore = -1): void {
-    const check = (): void => {
-      this.sendHold = undefined;
-      if (!this.stream || this.stream.buffered === 0) return;
-      const taken = this.written - this.stream.buffered;
-      if (taken > takenBefore) this.startSendHold(0, taken);
-      else if (idleChecks + 1 < sendHoldChecks) this.startSendHold(idleChecks + 1, taken);
-      else this.event({ type: 'MessageError', notification: notification(ErrorCode.sendHoldTimerExpired, 0) });
-    };
-    this.sendHold = this.options.clock.setTimeout(check, Math.max(sendHoldMs, 2 * this.state.holdMs) / sendHoldChecks);
+    this.sendHold?.wrote(bytes.length);
   }
 
   /** ms until a timer expires, undefined when it does not run. */
@@ -227,7 +191,7 @@ export class Connection {
 
   private timerExpired(name: TimerName): void {
     this.timers.delete(name);
-    if (name === 'hold' && (this.inbox.length > 0 || !this.graced)) {
+    if (name === 'hold' && (this.inbox?.isBusy || !this.graced)) {
       // A busy process must not mistake its own delay for the peer's silence: what has arrived is looked at first.
       this.startTimer('hold', holdGraceMs);
       this.graced = true;
@@ -253,18 +217,27 @@ export class Connection {
   }
 
   private adopt(stream: Stream, accepted: boolean): void {
+    const { clock, counters } = this.options;
     this.stream = stream;
     this.accepted = accepted;
-    this.paused = false;
-    this.framer = new MessageFramer();
-    this.framer.extendedMessage = true;
+    const inbox = new Inbox(clock, stream, { message: (raw) => this.handleMessage(raw), fault: (fault, raw) => this.fail(fault, raw) });
+    this.inbox = inbox;
+    this.sendHold = new SendHold(
+      clock,
+      stream,
+      () => this.state.holdMs,
+      () => this.event({ type: 'MessageError', notification: notification(ErrorCode.sendHoldTimerExpired, 0) }),
+    );
     stream.attach({
-      received: (bytes) => this.received(bytes),
+      received: (bytes) => {
+        counters.octetsReceived += bytes.length;
+        inbox.push(bytes);
+      },
       drained: () => this.handlers.drained(),
       closed: (error) => {
         this.stream = undefined;
         // What came before the end is still handled: a NOTIFICATION is mostly followed by it.
-        this.handleMessages(Infinity);
+        inbox.flush();
         if (error !== undefined) this.handlers.failed(error);
         this.event({ type: 'TcpFailed' });
       },
@@ -278,57 +251,15 @@ export class Connection {
     this.stream = undefined;
     this.negotiated = undefined;
     this.peerOpen = undefined;
-    this.inbox = [];
-    this.inboxOctets = 0;
-    this.slice?.cancel();
-    this.slice = undefined;
-    this.sendHold?.cancel();
+    this.inbox?.close();
+    this.inbox = undefined;
+    this.sendHold?.stop();
     this.sendHold = undefined;
-    this.written = 0;
   }
 
-  private received(bytes: Uint8Array): void {
-    this.options.counters.octetsReceived += bytes.length;
-    const { messages, fault } = this.framer.push(bytes);
-    for (const message of messages) {
-      this.inbox.push(message);
-      this.inboxOctets += message.length;
-    }
-    if (this.inboxOctets > inboxHigh && !this.paused) {
-      this.paused = true;
-      this.stream?.pause();
-    }
-    if (!this.slice) this.handleMessages(sliceMessages);
-    if (fault && this.stream) {
-      this.handleMessages(Infinity);
-      this.fail(fault, bytes);
-    }
-  }
-
-  private fail(fault: Fault, raw: Uint8Array): void {
+  private fail(fault: SessionFault, raw: Uint8Array): void {
     this.handlers.fault(fault, raw);
-    if (fault.notification) this.event({ type: 'MessageError', notification: fault.notification });
-  }
-
-  private handleMessages(limit: number): void {
-    this.slice = undefined;
-    const { clock } = this.options;
-    const until = limit === Infinity ? Infinity : clock.now() + sliceMs;
-    let handled = 0;
-    // `close` replaces the inbox, which ends this loop on the old one.
-    const inbox = this.inbox;
-    while (handled < inbox.length && handled < limit && clock.now() < until && inbox === this.inbox) {
-      const raw = inbox[handled++]!;
-      this.inboxOctets -= raw.length;
-      this.handleMessage(raw);
-    }
-    if (inbox !== this.inbox) return;
-    inbox.splice(0, handled);
-    if (inbox.length > 0) this.slice = clock.setTimeout(() => this.handleMessages(sliceMessages), 0);
-    if (this.paused && this.inboxOctets < inboxLow) {
-      this.paused = false;
-      this.stream?.resume();
-    }
+    this.event({ type: 'MessageError', notification: fault.notification });
   }
 
   private handleMessage(raw: Uint8Array): void {

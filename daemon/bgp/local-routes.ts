@@ -29,7 +29,7 @@ const unspecified = '::';
 export const asPrefix = (prefix: Prefix | string): Prefix => (typeof prefix === 'string' ? Prefix.from(prefix) : prefix);
 
 export class LocalRoutes {
-  private readonly paths = new Map<string, Path>();
+  private readonly announced = new Map<string, { readonly route: LocalRoute; readonly path: Path }>();
   /** Attributes without computing state, so that routes that share them are packed into one message. */
   private readonly shared = new Map<string, PathAttributes>();
 
@@ -42,18 +42,23 @@ export class LocalRoutes {
     const attributes = this.attributesOf(route, isService);
     const nextHop = { address: route.nextHop ?? unspecified, linkLocal: undefined };
     const key = prefix.toString();
-    const old = this.paths.get(key);
+    const old = this.announced.get(key)?.path;
     if (old && equalNextHops(old.nextHop, nextHop) && equalAttributes(old.attributes, attributes)) return undefined;
     const path: Path = { prefix, source: localSource, pathId: 0, nextHop, attributes, receivedAt: now, rejected: undefined, stale: false, localId: 0 };
-    this.paths.set(key, path);
+    this.announced.set(key, { route, path });
     return path;
+  }
+
+  /** Every route that is announced, to be announced again under other rules. */
+  routes(): LocalRoute[] {
+    return [...this.announced.values()].map(({ route }) => route);
   }
 
   /** The path that is gone; undefined when it was not announced. */
   withdraw(prefix: Prefix): Path | undefined {
     const key = prefix.toString();
-    const path = this.paths.get(key);
-    this.paths.delete(key);
+    const path = this.announced.get(key)?.path;
+    this.announced.delete(key);
     return path;
   }
 

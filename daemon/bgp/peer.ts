@@ -31,7 +31,7 @@ export interface LastError {
   readonly subcode: number | undefined;
 }
 
-export interface PeerHandlers {
+interface PeerHandlers {
   pathsChanged(changes: readonly PathChange[]): void;
 }
 

@@ -37,7 +37,7 @@ const covers = (prefixes: readonly Prefix[], prefix: Prefix): boolean => prefixe
 const permits = (policy: PrefixPolicy, prefix: Prefix): boolean => policy === 'any' || (policy !== 'none' && covers(policy, prefix));
 
 /** Whether a prefix lies inside a configured service prefix: such routes feed the computing RIB only. */
-export const isServiceRoute = (local: LocalSpeaker, prefix: Prefix): boolean => covers(local.servicePrefixes, prefix);
+export const isServiceRoute = (local: Pick<LocalSpeaker, 'servicePrefixes'>, prefix: Prefix): boolean => covers(local.servicePrefixes, prefix);
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab]/.test(address);
 

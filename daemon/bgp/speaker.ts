@@ -48,8 +48,8 @@ const listenRetryMs = 2000;
 
 export class BgpSpeaker {
   private config: BgpConfig;
-  /** Shared with all parts; the AS follows the configuration. */
-  private readonly local: LocalSpeaker & { as: number };
+  /** Shared with all parts; follows the configuration. */
+  private readonly local: LocalSpeaker & { as: number; servicePrefixes: readonly Prefix[] };
   private readonly environment: Environment;
   private readonly nextHops: NextHops;
   private readonly localRoutes = new LocalRoutes();
@@ -108,9 +108,12 @@ export class BgpSpeaker {
     this.decisionTimer = undefined;
   }
 
-  /** Takes a new configuration. Only neighbours whose session parameters changed are reset, all with another local AS; other changes apply
-   * in place. */
-  reconfigure(config: BgpConfig): void {
+  /**
+   * Takes a new configuration. Only neighbours whose session parameters changed are reset, all with another local AS; other changes apply
+   * in place, other service prefixes (text) too; IPv4 among them is spoken in sessions of speakers that started with one.
+   */
+  reconfigure(config: BgpConfig, servicePrefixes?: readonly string[]): void {
+    if (servicePrefixes) this.setServicePrefixes(servicePrefixes);
     const isOtherAs = this.config.as !== config.as;
     this.config = config;
     this.local.as = config.as;
@@ -124,6 +127,21 @@ export class BgpSpeaker {
     }
     for (const neighbor of config.neighbors) this.reconfigurePeer(neighbor);
     this.listen();
+  }
+
+  private setServicePrefixes(texts: readonly string[]): void {
+    const { clock, locRib } = this.environment;
+    const previous = { servicePrefixes: this.local.servicePrefixes };
+    const next = texts.map((text) => Prefix.from(text));
+    if (isDeepStrictEqual(previous.servicePrefixes.map(String), next.map(String))) return;
+    this.local.servicePrefixes = next;
+    this.feed.reclassify(locRib.entries(), (prefix) => isServiceRoute(previous, prefix));
+    for (const route of this.localRoutes.routes()) {
+      const path = this.localRoutes.announce(route, isServiceRoute(this.local, asPrefix(route.prefix)), clock.now());
+      if (path) locRib.put(path);
+    }
+    for (const peer of this.peers.values()) peer.configure(peer.config);
+    this.scheduleDecision();
   }
 
   private reconfigurePeer(neighbor: BgpNeighborConfig): void {

@@ -10,7 +10,7 @@ import type { LastError, Peer } from './peer.js';
 import { isServiceRoute } from './policy.js';
 import type { AddPathFamily, AfiSafi, Capability, PathAttributes } from './wire/types.js';
 
-export interface PrefixCounts {
+interface PrefixCounts {
   readonly received: number;
   readonly accepted: number;
   /** Paths the peer holds from us. */

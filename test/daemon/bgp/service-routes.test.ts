@@ -150,6 +150,20 @@ describe('A service route', () => {
     assert.equal(inner.service.size, 0);
   });
 
+  test('becomes one, and stops being one, when the service prefixes change', () => {
+    const { network, a, b } = Network.pair(router(65000), router(65000), { cpn: true }, { cpn: true });
+    const other = '2001:db8:77::1/128';
+    a.speaker.announceBatch([{ prefix: service, cpn: blockOf(a.address) }, { prefix: other, cpn: blockOf(a.address) }]);
+    network.settle();
+    assert.deepEqual([[...b.service.keys()].length, [...b.unicast.keys()]], [1, [other]]);
+    for (const node of [a, b]) node.speaker.reconfigure(node.config(), ['2001:db8:77::/48']);
+    network.settle();
+    assert.deepEqual([...b.unicast.keys()], [service]);
+    assert.deepEqual([...b.service.keys()], [`${other} ${a.address} 0`]);
+    assert.deepEqual([b.best(other)?.communities, b.best(service)?.communities], [['no-export'], []]);
+    assert.equal(a.view(b).establishedCount, 1);
+  });
+
   test('goes with the session that brought it', () => {
     const { network, exit, entry } = acrossAses({ cpn: true, cpnAccept: servicePrefixes });
     exit.speaker.stop();
