@@ -89,13 +89,16 @@ export class AdjRibOut {
     }
   }
 
-  /** Works out what to send for up to `limit` waiting prefixes and counts it as sent. */
+  /**
+   * Works out what to send for up to `limit` waiting prefixes, fewer when they share no attributes and need many messages, and counts it
+   * as sent.
+   */
   take(limit: number): OutgoingBatch {
     const withdrawn: Nlri[] = [];
     const groups = new Map<PathAttributes, AnnouncementGroup[]>();
     let taken = 0;
     for (const [key, entry] of this.waiting) {
-      if (taken++ >= limit) break;
+      if (taken++ >= limit || groups.size >= limit / 8) break;
       this.waiting.delete(key);
       this.takeEntry(key, entry, withdrawn, groups);
     }

@@ -42,7 +42,7 @@ export interface SpeakerOptions {
 }
 
 /** Prefixes decided before others get their turn. */
-const decisionSlice = 1000;
+const decisionSlice = 250;
 /** How long to wait before listening is tried again, ms. */
 const listenRetryMs = 2000;
 
