@@ -1,6 +1,6 @@
 /** NOTIFICATION codes and subcodes with their IANA names, and the texts that Cease can carry (RFC 4271 section 4.5, RFC 4486, RFC 9003). */
 import { Reader, Writer } from '../../../dataplane/packet/cursor.js';
-import type { Fault, Notification, SessionFault } from './types.js';
+import type { Notification, SessionFault } from './types.js';
 
 export const ErrorCode = {
   messageHeader: 1,
@@ -114,10 +114,6 @@ export function notification(code: number, subcode: number, data: Uint8Array = N
 /** A fault that ends the session with the given NOTIFICATION. */
 export function sessionFault(section: string, reason: string, answer: Notification, attribute?: number, raw?: Uint8Array): SessionFault {
   return { section, attribute, disposition: 'sessionReset', reason, notification: answer, raw };
-}
-
-export function isSessionFault(fault: Fault): fault is SessionFault {
-  return fault.disposition === 'sessionReset';
 }
 
 /** The NOTIFICATION that a Hard Reset carries (RFC 8538 section 3.1); undefined when this is none or carries none. */
