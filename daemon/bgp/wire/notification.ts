@@ -38,9 +38,6 @@ export const UpdateSubcode = {
   malformedAsPath: 11,
 } as const;
 
-/** RFC 6608: the state in which an unexpected message came. */
-export const FsmSubcode = { unspecified: 0, openSent: 1, openConfirm: 2, established: 3 } as const;
-
 /** RFC 4486, RFC 8538, RFC 9384. */
 export const CeaseSubcode = {
   maximumPrefixes: 1,
