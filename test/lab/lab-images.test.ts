@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { waitFor, type LabNode } from '../../lab/index.js';
+import { checkout } from '../../lab/runner/checkout.js';
 import { labFor } from './lab-fixture.js';
 
 /** Two routers on one link, each of an image, with their configuration files bound to where the image expects them. */
@@ -42,6 +43,33 @@ router bgp ${65000 + own}
 `;
 
 describe('images of routing daemons', () => {
+  test("cpn/router: this checkout's cpnd with its bound configuration, killed and restarted", async (t) => {
+    const { lab } = await labFor(
+      t,
+      `
+name: NAME
+topology:
+  defaults: {kind: linux}
+  nodes:
+    r: {image: "registry.example:5000/cpn/router:v1", binds: ["${checkout}/containerlab/demo/entry/cpnd.yaml:/etc/cpn/cpnd.yaml:ro"]}
+    h:
+  links:
+    - endpoints: ["r:eth1", "h:eth1"]
+    - endpoints: ["r:eth2", "h:eth2"]
+    - endpoints: ["r:eth3", "h:eth3"]
+`,
+    );
+    const r = lab.node('r');
+    const answers = async (): Promise<boolean> => (await r.exec([process.execPath, `${checkout}/dist/cli/cpnctl.js`, 'show', 'status'])).status === 0;
+    await waitFor(answers, { ...bounded, what: 'cpnd to answer' });
+    assert.equal(r.daemon.name, 'cpnd');
+    assert.equal(r.daemon.kill('SIGKILL'), true);
+    await waitFor(() => !r.daemon.running, { ...bounded, what: 'cpnd to be gone' });
+    assert.equal(await answers(), false);
+    await r.daemon.restart();
+    await waitFor(answers, { ...bounded, what: 'cpnd to answer again' });
+  });
+
   test('FRR: two routers exchange routes over BGP, a killed and restarted bgpd too', async (t) => {
     const { lab } = await labFor(t, pair('quay.io/frrouting/frr:8.4.4', '/etc/frr/frr.conf', ', "daemons:/etc/frr/daemons"'), {
       daemons: 'bgpd=yes\nospf6d=no\nzebra_options="  -A 127.0.0.1 -s 90000000"\nbgpd_options="   -A 127.0.0.1"\n',
