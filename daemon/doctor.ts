@@ -1,6 +1,6 @@
 /** What the router itself can say of its health; checks of the host are cpnctl's (cli/host-checks.ts). */
 import type { DoctorCheck } from './northbound/facade.js';
-import type { RouterParts } from './router.js';
+import type { RouterParts } from './router-parts.js';
 import { localSids, sidRoute } from './sids.js';
 
 /** Share of the pin table in use from which an operator should act. */

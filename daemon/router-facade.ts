@@ -40,7 +40,7 @@ import {
   type SidView,
 } from './northbound/facade.js';
 import type { RouterEvent } from './events.js';
-import type { RouterParts } from './router.js';
+import type { RouterParts } from './router-parts.js';
 import { localSids, sidRoute } from './sids.js';
 import { requirementsOfDefaults, describeRequirements } from './steering/requirements.js';
 import { NO_REQUIREMENTS } from './steering/requirement-option.js';
@@ -75,10 +75,11 @@ export class FacadeOverRouter implements RouterFacade {
     let candidates = 0;
     for (const service of computingRib.services()) candidates += computingRib.candidates(service).length;
     const counters: Record<string, bigint> = { ...this.dataplane.flows.counters() };
-    for (const [name, value] of Object.entries(steering.counters)) counters[`steering_${snakeCase(name)}`] = BigInt(value);
+    for (const [name, value] of Object.entries(steering.counters) as [string, number][]) counters[`steering_${snakeCase(name)}`] = BigInt(value);
     const stamp = this.parts.stamp?.counters;
-    for (const [side, values] of Object.entries(stamp ?? {})) {
-      for (const [name, value] of Object.entries(values)) counters[`stamp_${side}_${snakeCase(name)}`] = BigInt(value as number);
+    const sides: readonly (readonly [string, object])[] = stamp ? [['sender', stamp.sender], ['reflector', stamp.reflector]] : [];
+    for (const [side, values] of sides) {
+      for (const [name, value] of Object.entries(values) as [string, number][]) counters[`stamp_${side}_${snakeCase(name)}`] = BigInt(value);
     }
     return {
       name: config().router.name,

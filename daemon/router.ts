@@ -25,6 +25,7 @@ import { NorthboundServer } from './northbound/server.js';
 import type { Advertisement, PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
 import { FacadeOverRouter } from './router-facade.js';
+import type { RouterParts } from './router-parts.js';
 import { localSids, sidRoute } from './sids.js';
 import { Steering, type SteeringConfig } from './steering/steering.js';
 import { UnicastRouting } from './unicast.js';
@@ -38,26 +39,6 @@ export interface RouterOptions {
   readonly log: Logger & { setLevel?(level: string): void };
   /** Clock of the dataplane's time stamps, ns. */
   readonly nowNs: () => bigint;
-}
-
-/** What the views of the API read. */
-export interface RouterParts {
-  readonly config: () => Config;
-  readonly configFile: string;
-  readonly clock: Clock;
-  readonly nowNs: () => bigint;
-  readonly startedAt: number;
-  readonly dataplane: Dataplane;
-  readonly unicast: UnicastRouting;
-  readonly computingRib: ComputingRib;
-  readonly steering: Steering;
-  readonly instances: LocalInstances;
-  readonly paths: PathMonitor;
-  readonly stamp: StampService | undefined;
-  readonly bgp: BgpSpeaker | undefined;
-  readonly events: EventLog;
-  readonly changes: ChangeHub;
-  reload(text: string): Promise<ConfigAnswer>;
 }
 
 /** Until the route to an exit was looked up. */
@@ -109,7 +90,7 @@ export class Router implements RouterParts {
     this.startedAt = clock.now();
     this.events = new EventLog(clock);
     this.events.subscribe(({ severity, text, type, fields }) => log[severity === 'warning' ? 'warn' : severity](text, { event: type, ...fields }));
-    this.unicast = new UnicastRouting(config, dataplane.routes, () => this.routesChanged());
+    this.unicast = new UnicastRouting(config.cpn.servicePrefixes, dataplane.routes, () => this.routesChanged());
     this.computingRib = new ComputingRib({ clock, log, ownExit: config.router.loopback });
     this.stamp = this.makeStamp(config);
     this.paths = new PathMonitor(
@@ -160,6 +141,7 @@ export class Router implements RouterParts {
     await this.applyAddresses(config);
     dataplane.onLinks((links) => this.unicast.setLinks(links));
     this.unicast.setLinks(dataplane.links());
+    this.unicast.setConfig(config);
     this.applySids();
     await dataplane.routes.settled();
     this.bgp?.onUnicastRoutes((changes) => this.unicast.bgpChanged(changes));
@@ -174,7 +156,7 @@ export class Router implements RouterParts {
     this.northbound = await NorthboundServer.start(new FacadeOverRouter(this), {
       listen: config.api.listen,
       clock,
-      onFault: (error) => this.options.log.error('the API failed', { error: String(error) }),
+      onFault: (error) => this.options.log.error('the API failed', { error }),
     });
     this.waitForRestartEnd(clock.now() + config.cpn.restartTimeMs);
     for (const note of dataplane.capabilities().notes) this.events.emit('dataplane', 'dataplane.note', 'warning', note);
@@ -296,8 +278,6 @@ export class Router implements RouterParts {
   }
 
   private routesChanged(): void {
-    // Called by the constructor of `unicast` itself before the other parts are there.
-    if (!(this.bgp as BgpSpeaker | undefined) && !(this.paths as PathMonitor | undefined)) return;
     this.paths.refresh();
     this.announceNetworks();
     this.bgp?.nextHopsChanged();
@@ -377,8 +357,8 @@ export class Router implements RouterParts {
         if (first !== undefined && !now.has(exit)) now.set(exit, first);
       }
       for (const exit of this.exitsOfService.get(service) ?? []) {
-        const watched = this.exits.get(exit)!;
-        if (now.has(exit)) continue;
+        const watched = this.exits.get(exit);
+        if (!watched || now.has(exit)) continue;
         if (--watched.services > 0) continue;
         this.exits.delete(exit);
         changed = true;

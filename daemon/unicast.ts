@@ -20,13 +20,12 @@ export class UnicastRouting {
   private readonly bgpSources = new Map<string, 'ibgp' | 'ebgp'>();
 
   constructor(
-    config: Config,
+    servicePrefixes: readonly string[],
     private readonly routes: RouteTable,
     /** Called after routes changed, so that next hops can be resolved again. */
     private readonly changed: () => void,
   ) {
-    this.rib = new UnicastRib({ servicePrefixes: config.cpn.servicePrefixes });
-    this.setConfig(config);
+    this.rib = new UnicastRib({ servicePrefixes });
   }
 
   /** Static routes, and the own locator as unreachable. */

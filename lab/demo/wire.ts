@@ -36,7 +36,7 @@ export async function readSrv6(path: string): Promise<CapturedPacket[]> {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [number, time, sources, destinations, hopLimits, segments, left, udp, tcp, layers] = line.split('\t').map((field) => field.split(',')) as string[][];
+      const [number, time, sources, destinations, hopLimits, segments, left, udp, tcp, layers] = line.split('\t').map((field) => field.split(','));
       return {
         number: Number(number![0]),
         timeS: Number(time![0]),
