@@ -238,7 +238,7 @@ export class Connection {
         this.stream = undefined;
         // What came before the end is still handled: a NOTIFICATION is mostly followed by it.
         inbox.flush();
-        if (error !== undefined) this.handlers.failed(error);
+        if (this.state.name !== 'Idle') this.handlers.failed(error ?? 'connection closed by the peer');
         this.event({ type: 'TcpFailed' });
       },
     });

@@ -84,7 +84,7 @@ class MemoryStream implements Stream {
   attach(handlers: StreamHandlers): void {
     this.handlers = handlers;
     if (this.open) this.flush(this.other);
-    else handlers.closed(undefined);
+    else this.network.later(() => this.handlers?.closed(undefined));
   }
 }
 

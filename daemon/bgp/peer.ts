@@ -198,7 +198,8 @@ export class Peer {
       fault: (fault, raw) => this.reportFault(fault, raw),
       failed: (reason) => {
         // A failed attempt does not hide why the session ended.
-        if (this.lastError === undefined || this.lastError.direction === 'local') {
+        const isAttempt = this.state !== 'Established' && this.state !== 'OpenConfirm';
+        if (!isAttempt || this.lastError === undefined || this.lastError.direction === 'local') {
           this.lastError = { unixMs: clock.unixMs(), direction: 'local', text: reason, code: undefined, subcode: undefined };
         }
         report(this.address, 'error', reason);

@@ -127,6 +127,7 @@ export class RouteExchange {
     const ended = message.endOfRib && familyOf(message.endOfRib);
     if (ended) {
       this.endOfRibReceived.add(ended);
+      this.environment.report(this.address, 'endOfRib', `End-of-RIB of ipv${ended}-unicast`);
       changes.push(...this.adjRibIn.sweep(ended));
     }
     this.changed(changes);

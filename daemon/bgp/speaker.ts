@@ -319,7 +319,7 @@ export class BgpSpeaker {
   private report(peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array): void {
     const { clock, log } = this.options;
     const line = `bgp ${peer === '' ? '' : `${peer}: `}${text}`;
-    if (kind === 'state') log?.info(line);
+    if (kind === 'state' || kind === 'endOfRib') log?.info(line);
     else log?.warn(line);
     const event: BgpEvent = { unixMs: clock.unixMs(), peer, kind, text, raw: raw && Buffer.from(raw).toString('hex') };
     for (const listener of this.eventListeners) listener(event);

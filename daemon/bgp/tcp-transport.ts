@@ -63,8 +63,9 @@ class TcpStream implements Stream {
 
   attach(handlers: StreamHandlers): void {
     this.handlers = handlers;
-    if (this.ended) handlers.closed(undefined);
-    else this.socket.resume();
+    if (!this.ended) this.socket.resume();
+    // Never from within this call: the caller has not finished with the stream's beginning.
+    else setImmediate(() => this.handlers?.closed(undefined));
   }
 }
 

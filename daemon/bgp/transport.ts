@@ -18,7 +18,7 @@ export interface Stream {
   /** Stops reading, so that the peer is slowed down by the window. */
   pause(): void;
   resume(): void;
-  /** Says who hears of this stream; octets that came before are delivered after the call. */
+  /** Says who hears of this stream, of octets that came before too; an end that came before is told after the call. */
   attach(handlers: StreamHandlers): void;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { BgpNeighborConfig } from '../../daemon/config/types.js';
 import type { CpnBlock, Instance } from '../../daemon/computing/types.js';
@@ -223,6 +223,9 @@ ${clients.map((_, i) => `  neighbor ${address(i)} activate\n  neighbor ${address
  exit-address-family
 `,
       );
+      const pcap = `${lab.directory}/exit1.pcap`;
+      const capture = lab.start('exit1', ['tcpdump', '--immediate-mode', '-i', 'to-rr', '-U', '-w', pcap, 'tcp port 179']);
+      await eventually('the capture', () => existsSync(pcap));
       const drivers = clients.map((name, i) =>
         lab.speaker(name, options(address(i), [neighbor(`2001:db8:${i + 1}::ff`, address(i), 65000, { cpn: true, connectRetryMs: 1000, addPath: { receive: true, send: true } })])),
       );
@@ -254,6 +257,16 @@ ${clients.map((_, i) => `  neighbor ${address(i)} activate\n  neighbor ${address
       assert.deepEqual(await raws(), [Buffer.from(encodeCpnBlock(blocks[1]!)).toString('hex')]);
       const faults = (await entry.show()).events.filter((event) => event.kind === 'fault');
       assert.deepEqual(faults, []);
+
+      // An independent reader finds nothing wrong with what we sent.
+      capture.kill('SIGINT');
+      await eventually('the end of the capture', () => capture.exitCode !== null || capture.signalCode !== null);
+      const tshark = (filter: string, ...fields: string[]): string =>
+        lab.exec('exit1', 'tshark', '-r', pcap, '-Y', `ipv6.src == ${address(1)} && ${filter}`, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])).trim();
+      assert.equal(tshark('(_ws.malformed || _ws.expert.severity == error)', 'frame.number', '_ws.expert.message'), '');
+      const attributes = tshark('bgp.update.path_attribute.type_code == 255', 'bgp.update.path_attribute.type_code').split('\n');
+      assert.equal(attributes.length, 2, attributes.join(' | '));
+      assert.match(attributes[0]!, /^14,1,2,5,8,40,255$/);
     }));
 });
 

@@ -152,6 +152,18 @@ describe('A session', () => {
     );
   });
 
+  test('that breaks without a NOTIFICATION says so, and comes back', () => {
+    const { network, a, b } = Network.pair();
+    a.speaker.clearNeighbor(b.address);
+    network.settle(5000);
+    assert.ok(up(a, b));
+    network.links.reset(a.address, b.address);
+    for (const node of [a, b]) assert.equal(node.speaker.neighbors()[0]?.lastError?.text, 'connection reset');
+    network.settle(5000);
+    assert.ok(up(a, b));
+    assert.equal(a.events.filter((event) => event.kind === 'endOfRib').length, 3);
+  });
+
   test('is not accepted from an address that is no neighbour', () => {
     const network = new Network();
     const a = network.node();
