@@ -10,7 +10,7 @@ export interface BgpEvent {
   readonly unixMs: number;
   /** Peer address; empty when it concerns the speaker itself. */
   readonly peer: string;
-  readonly kind: 'state' | 'endOfRib' | 'notification' | 'fault' | 'error';
+  readonly kind: 'state' | 'notification' | 'fault' | 'error';
   readonly text: string;
   /** The octets concerned, hexadecimal. */
   readonly raw: string | undefined;

@@ -13,18 +13,19 @@ export class NextHops {
     return found;
   };
 
-  /** Looks every next hop in `used` up again, forgets the others, and returns those that resolve differently now. */
-  refresh(used: ReadonlySet<string>): Set<string> {
+  /** Looks every next hop up again and returns those that resolve differently now. */
+  refresh(): Set<string> {
     const changed = new Set<string>();
     for (const [address, before] of this.known) {
-      if (!used.has(address)) {
-        this.known.delete(address);
-        continue;
-      }
       const now = this.lookup(address);
       this.known.set(address, now);
       if (now?.cost !== before?.cost) changed.add(address);
     }
     return changed;
+  }
+
+  /** Forgets next hops that are not in use. */
+  keep(used: ReadonlySet<string>): void {
+    for (const address of this.known.keys()) if (!used.has(address)) this.known.delete(address);
   }
 }

@@ -127,7 +127,7 @@ export class RouteExchange {
     const ended = message.endOfRib && familyOf(message.endOfRib);
     if (ended) {
       this.endOfRibReceived.add(ended);
-      this.environment.report(this.address, 'endOfRib', `End-of-RIB of ipv${ended}-unicast`);
+      this.environment.report(this.address, 'state', `End-of-RIB of ipv${ended}-unicast received`);
       changes.push(...this.adjRibIn.sweep(ended));
     }
     this.changed(changes);

@@ -202,8 +202,9 @@ export class BgpSpeaker {
   /** The unicast RIB changed: routes whose next hop resolves differently are decided again. */
   nextHopsChanged(): void {
     const { locRib } = this.environment;
-    const changed = this.nextHops.refresh(locRib.nextHops());
+    const changed = this.nextHops.refresh();
     if (changed.size === 0) return;
+    this.nextHops.keep(locRib.nextHops());
     locRib.markNextHops(changed);
     this.scheduleDecision();
   }
@@ -319,7 +320,7 @@ export class BgpSpeaker {
   private report(peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array): void {
     const { clock, log } = this.options;
     const line = `bgp ${peer === '' ? '' : `${peer}: `}${text}`;
-    if (kind === 'state' || kind === 'endOfRib') log?.info(line);
+    if (kind === 'state') log?.info(line);
     else log?.warn(line);
     const event: BgpEvent = { unixMs: clock.unixMs(), peer, kind, text, raw: raw && Buffer.from(raw).toString('hex') };
     for (const listener of this.eventListeners) listener(event);

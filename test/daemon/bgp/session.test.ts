@@ -148,7 +148,7 @@ describe('A session', () => {
     const { a } = Network.pair({}, {}, {}, { passive: true });
     assert.deepEqual(
       a.events.filter((event) => event.kind === 'state').map((event) => event.text),
-      ['Idle -> Connect', 'Connect -> OpenSent', 'OpenSent -> OpenConfirm', 'OpenConfirm -> Established'],
+      ['Idle -> Connect', 'Connect -> OpenSent', 'OpenSent -> OpenConfirm', 'OpenConfirm -> Established', 'End-of-RIB of ipv6-unicast received'],
     );
   });
 
@@ -161,7 +161,7 @@ describe('A session', () => {
     for (const node of [a, b]) assert.equal(node.speaker.neighbors()[0]?.lastError?.text, 'connection reset');
     network.settle(5000);
     assert.ok(up(a, b));
-    assert.equal(a.events.filter((event) => event.kind === 'endOfRib').length, 3);
+    assert.equal(a.events.filter((event) => event.text.startsWith('End-of-RIB')).length, 3);
   });
 
   test('is not accepted from an address that is no neighbour', () => {
