@@ -24,11 +24,11 @@ class MemoryStream implements Stream {
     if (!this.open) return;
     this.buffered += bytes.length;
     this.full ||= this.buffered > fullOctets;
-    this.network.later(() => this.other?.deliver(Uint8Array.from(bytes), this));
+    this.network.travel(this, () => this.other?.deliver(Uint8Array.from(bytes), this));
   }
 
   private deliver(bytes: Uint8Array, from: MemoryStream): void {
-    if (!this.open || this.network.isSilent(this.local.address, this.remote.address)) return;
+    if (!this.open) return;
     this.inbox.push(bytes);
     this.flush(from);
   }
@@ -58,9 +58,7 @@ class MemoryStream implements Stream {
     if (!this.open) return;
     this.open = false;
     this.handlers = undefined;
-    this.network.later(() => {
-      if (!this.network.isSilent(this.local.address, this.remote.address)) this.other?.ended(undefined);
-    });
+    this.network.travel(this, () => this.other?.ended(undefined));
   }
 
   /** The other side has gone. */
@@ -94,7 +92,8 @@ const endpointKey = (endpoint: Endpoint): string => `[${endpoint.address}]:${end
 export class MemoryNetwork implements Transport {
   private readonly listeners = new Map<string, (stream: Stream) => void>();
   private readonly connections = new Set<{ readonly a: MemoryStream; readonly b: MemoryStream }>();
-  private readonly silent = new Set<string>();
+  /** Directions in which nothing arrives, with what waits there. */
+  private readonly silent = new Map<string, (() => void)[]>();
   private nextPort = 49152;
 
   constructor(
@@ -104,6 +103,15 @@ export class MemoryNetwork implements Transport {
 
   later(action: () => void): void {
     this.clock.setTimeout(action, this.latencyMs);
+  }
+
+  /** What a stream sends arrives later; while its direction is silent, when that is over, as TCP sends again what was lost. */
+  travel({ local, remote }: Stream, action: () => void): void {
+    this.later(() => {
+      const held = this.silent.get(`${local.address} ${remote.address}`);
+      if (held) held.push(action);
+      else action();
+    });
   }
 
   connect(options: ConnectOptions, connected: (stream: Stream) => void, failed: (error: string) => void): Cancellable {
@@ -148,12 +156,22 @@ export class MemoryNetwork implements Transport {
     }
   }
 
-  /** Loses everything between two addresses without telling either side, until restored. */
+  /** Lets nothing pass between two addresses, without telling either side, until restored. */
   setSilent(left: string, right: string, silent: boolean): void {
     for (const key of [`${left} ${right}`, `${right} ${left}`]) {
-      if (silent) this.silent.add(key);
-      else this.silent.delete(key);
+      const held = this.silent.get(key);
+      if (silent) {
+        if (!held) this.silent.set(key, []);
+        continue;
+      }
+      this.silent.delete(key);
+      for (const action of held ?? []) action();
     }
+  }
+
+  /** What waits in the silence between two addresses never arrives: the machine that would have sent it again is gone. */
+  lose(left: string, right: string): void {
+    for (const key of [`${left} ${right}`, `${right} ${left}`]) this.silent.get(key)?.splice(0);
   }
 
   isSilent(left: string, right: string): boolean {

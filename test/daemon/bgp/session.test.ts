@@ -308,7 +308,9 @@ describe('Graceful restart', () => {
     network.links.setSilent(a.address, b.address, true);
     b.speaker.stop({ graceful: true });
     network.settle(100);
+    network.links.lose(a.address, b.address);
     network.links.setSilent(a.address, b.address, false);
+    assert.equal(a.state(b), 'Established');
     b.build({ restarting: true });
     b.speaker.announce({ prefix });
     b.speaker.start();
