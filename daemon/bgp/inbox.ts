@@ -15,7 +15,7 @@ const sliceMs = 3;
 const high = 1 << 20;
 const low = 1 << 18;
 
-export interface InboxHandlers {
+interface InboxHandlers {
   message(raw: Uint8Array): void;
   /** The stream cannot be followed any more; called after all messages before the fault. */
   fault(fault: SessionFault, raw: Uint8Array): void;

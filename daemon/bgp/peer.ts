@@ -62,13 +62,16 @@ export class Peer {
   private second: Connection | undefined;
   private readonly connectionOptions: ConnectionOptions;
   private readonly handlers: ConnectionHandlers;
+  /** The Restart State bit belongs to the first session after the restart (RFC 4724 section 4.1). */
+  private readonly gracefulRestart: { readonly timeMs: number; restarting: boolean };
 
   constructor(
     public config: BgpNeighborConfig,
     private readonly environment: Environment,
     peerHandlers: PeerHandlers,
   ) {
-    const { clock, transport, attributeType, local, random } = environment;
+    const { clock, transport, attributeType, local, random, restartTimeMs, restarting } = environment;
+    this.gracefulRestart = { timeMs: restartTimeMs, restarting };
     const fsm: FsmContext = { passive: config.passive, connectRetryMs: config.connectRetryMs, delayOpenMs: 0, idleHold, random };
     const open: OpenOptions = {
       localAs: local.as,
@@ -77,7 +80,7 @@ export class Peer {
       holdTimeMs: config.holdTimeMs,
       families: environment.families,
       addPath: config.addPath,
-      gracefulRestart: { timeMs: environment.restartTimeMs, restarting: environment.restarting },
+      gracefulRestart: this.gracefulRestart,
     };
     const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl: config.ttl, timeoutMs: connectTimeoutMs };
     this.connectionOptions = { clock, transport, fsm, connect, open, attributeType, counters: this.counters };
@@ -177,6 +180,7 @@ export class Peer {
       survivesCollision: (connection, open) => this.survivesCollision(connection, open),
       sessionUp: (connection, negotiated) => {
         this.establishedCount++;
+        this.gracefulRestart.restarting = false;
         this.changedAt = clock.now();
         this.exchange.begin(connection, negotiated);
       },

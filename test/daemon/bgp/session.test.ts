@@ -301,6 +301,15 @@ describe('Graceful restart', () => {
     assert.equal(a.unicast.size, 0);
   });
 
+  test('says Restart State in the first session after a restart only', () => {
+    const { network, a, b } = Network.pair({}, { speaker: { restarting: true } });
+    const restart = (): string | undefined => a.view(b).capabilities.received.find((capability) => capability.startsWith('graceful restart'));
+    assert.equal(restart(), 'graceful restart 120 s restarting ipv6-unicast preserved');
+    a.speaker.clearNeighbor(b.address);
+    network.settle(5000);
+    assert.equal(restart(), 'graceful restart 120 s ipv6-unicast preserved');
+  });
+
   test('takes a new connection of a peer whose old one still seems up as its restart', () => {
     const { network, a, b } = Network.pair({}, {}, { passive: true });
     b.speaker.announce({ prefix });
