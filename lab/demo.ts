@@ -205,7 +205,8 @@ async function demonstrate(): Promise<void> {
   let lab: Lab | undefined;
   try {
     await report.step('Bring up the lab', 'A client, an entry router, a stock FRR route reflector, two transit routers, three exit routers with a computing node each,\non network namespaces from containerlab/demo/demo.clab.yml; links delayed by 1 to 9 ms.', async () => {
-      lab = await Lab.up(topologyFile, { reconfigure: true, log: (line) => report.say(line) });
+      // A name of its own: a lab that somebody brought up from the same file is left alone.
+      lab = await Lab.up(topologyFile, { name: `cpn-demo-${process.pid}`, log: (line) => report.say(line) });
       await new Scene(lab).lab.node('client').run(['true']);
       return `${lab.nodeNames.length} nodes: ${lab.nodeNames.join(', ')}`;
     }, true);
@@ -224,7 +225,9 @@ async function demonstrate(): Promise<void> {
   } catch {
     // The failed step is in the report; the steps after it make no sense.
   } finally {
-    if (lab && values.keep !== true) {
+    if (lab && values.keep === true) {
+      report.say(`The lab is still up; use --name ${lab.name} with npm run lab -- exec|inspect|capture|down containerlab/demo/demo.clab.yml`);
+    } else if (lab) {
       const running = lab;
       await report.step('Take down the lab', 'Nothing is left behind.', async () => {
         await running.down();
@@ -235,6 +238,11 @@ async function demonstrate(): Promise<void> {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void Lab.down(topologyFile, `cpn-demo-${process.pid}`).finally(() => process.exit(1));
+  });
+}
 await demonstrate();
 if (values.json === true) process.stdout.write(`${JSON.stringify({ ok: report.ok, steps: report.steps })}\n`);
 process.stderr.write(report.ok ? '\nAll claims held.\n' : `\nFAILED: ${report.steps.filter(({ ok }) => !ok).map(({ name }) => name).join('; ')}\n`);

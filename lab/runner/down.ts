@@ -1,5 +1,5 @@
 /** Takes a lab down, also one whose `up` was killed half way. */
-import { isRunning, signalProcess } from './processes.js';
+import { isRunning, signalProcess, wakeEnterers } from './processes.js';
 import type { LabState } from './state.js';
 import { waitFor } from './wait.js';
 
@@ -14,6 +14,7 @@ export async function takeDown(state: LabState): Promise<void> {
     await waitFor(() => !isRunning(runner), { timeoutMs: 5000, what: 'the interrupted up to end', intervalMs: 5 });
   }
   const holders = state.holders();
+  wakeEnterers(holders);
   for (const holder of holders) signalProcess(holder, 'SIGKILL');
   await waitFor(() => !holders.some(isRunning), { timeoutMs: 10_000, what: `the processes of lab ${state.lab} to end`, intervalMs: 5 });
   state.remove();

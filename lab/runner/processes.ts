@@ -1,5 +1,5 @@
 /** Processes named by pid and start time, so that a recycled pid is never taken for the process that had it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface ProcessRef {
   readonly pid: number;
@@ -7,8 +7,8 @@ export interface ProcessRef {
   readonly start: string;
 }
 
-/** State letter and start time, or undefined when there is no such process. */
-function statOf(pid: number): { state: string; start: string } | undefined {
+/** State letter, parent and start time, or undefined when there is no such process. */
+function statOf(pid: number): { state: string; parent: number; start: string } | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -17,7 +17,7 @@ function statOf(pid: number): { state: string; start: string } | undefined {
   }
   // The command name stands in parentheses and may itself contain some.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0]!, start: fields[19]! };
+  return { state: fields[0]!, parent: Number(fields[1]), start: fields[19]! };
 }
 
 /** The running process with this pid, or undefined (zombies do not run). */
@@ -30,14 +30,45 @@ export function isRunning(process: ProcessRef): boolean {
   return processRef(process.pid)?.start === process.start;
 }
 
-/** Sends a signal; false when the process is gone. */
+/**
+ * Sends a signal; false when the process is gone. nsenter stops itself when its command is stopped and does not notice that the command
+ * goes on: SIGCONT wakes it as well, or nobody would reap the command in the end.
+ */
 export function signalProcess(target: ProcessRef, signal: NodeJS.Signals): boolean {
   if (!isRunning(target)) return false;
   try {
     process.kill(target.pid, signal);
+    if (signal === 'SIGCONT') wakeEnterer(statOf(target.pid)?.parent ?? 0);
     return true;
   } catch {
     return false;
+  }
+}
+
+function wakeEnterer(pid: number): void {
+  if (pid > 1 && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'nsenter') process.kill(pid, 'SIGCONT');
+}
+
+/** Wakes every stopped nsenter into the PID namespaces that these init processes hold: stopped ones do not reap, and the namespace would not end. */
+export function wakeEnterers(inits: readonly ProcessRef[]): void {
+  const namespaces = new Set(inits.map(({ pid }) => namespaceOf(`/proc/${pid}/ns/pid`)));
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const children = namespaceOf(`/proc/${name}/ns/pid_for_children`);
+    if (children === undefined || !namespaces.has(children) || statOf(Number(name))?.state !== 'T') continue;
+    try {
+      process.kill(Number(name), 'SIGCONT');
+    } catch {
+      // It ended in between.
+    }
+  }
+}
+
+function namespaceOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 
