@@ -21,7 +21,7 @@ const SOCKET_MODE = 0o660;
 
 /** The path in a `unix:` target, or undefined. */
 export function socketPath(target: string): string | undefined {
-  const match = /^unix:(?:\/\/)?(\/.+)$/.exec(target);
+  const match = /^unix:(?:\/\/)?(\/[^/].*)$/.exec(target);
   return match?.[1];
 }
 

@@ -5,7 +5,6 @@
 import { Reader, Writer } from '../../../dataplane/packet/cursor.js';
 import type { TimestampFormat } from './timestamp.js';
 
-export const STAMP_PORT = 862;
 /** Octets of either packet without TLVs. */
 export const STAMP_LENGTH = 44;
 
