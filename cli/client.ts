@@ -9,6 +9,17 @@ const DEADLINE = 15_000;
 /** A call that ends as cancelled without our asking: the daemon stopped. */
 const UNREACHABLE: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED]);
 
+const CONNECT_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket (is cpnd running?)',
+  ECONNREFUSED: 'nobody listens there (is cpnd running?)',
+  EACCES: 'permission denied (be root, or in the group of the socket)',
+};
+
+/** Why no connection came about, out of the long text of grpc-js. */
+function connectError(details: string): string {
+  return CONNECT_ERRORS[/connect (E[A-Z]+)/.exec(details)?.[1] ?? ''] ?? details;
+}
+
 export class ApiClient {
   private readonly client: Client;
 
@@ -23,7 +34,7 @@ export class ApiClient {
 
   private failure(error: ServiceError): CommandFailure {
     if (error.code === status.UNIMPLEMENTED) return new CommandFailure(EXIT_UNREACHABLE, `what answers at ${this.target} does not know this request: ${error.details}`);
-    if (UNREACHABLE.has(error.code)) return new CommandFailure(EXIT_UNREACHABLE, `cannot reach cpnd at ${this.target}: ${error.details}`);
+    if (UNREACHABLE.has(error.code)) return new CommandFailure(EXIT_UNREACHABLE, `cannot reach cpnd at ${this.target}: ${connectError(error.details)}`);
     return new CommandFailure(EXIT_NO, error.details);
   }
 

@@ -51,8 +51,9 @@ const LEAST_MTU = 1280 + 96;
 
 const ok = (name: string, detail: string): DoctorCheck => ({ name, status: 'ok', detail, mend: '' });
 
-export function hostChecks(host: Host): DoctorCheck[] {
-  return [forwarding(host), segmentRouting(host), reversePath(host), bpf(host), tun(host), capabilities(host), mtu(host)];
+/** `edge`: interfaces that no packet to a SID may come in by, since they lead to clients and nodes. */
+export function hostChecks(host: Host, edge: ReadonlySet<string> = new Set()): DoctorCheck[] {
+  return [forwarding(host), segmentRouting(host, edge), reversePath(host), bpf(host), tun(host), capabilities(host), mtu(host)];
 }
 
 const value = (host: Host, path: string): string | undefined => host.read(path)?.trim();
@@ -66,11 +67,12 @@ function forwarding(host: Host): DoctorCheck {
 }
 
 /** SRv6 packets addressed to a SID are processed only where seg6_enabled is set on `all` and on the interface they come in (kernel: the least of both). */
-function segmentRouting(host: Host): DoctorCheck {
+function segmentRouting(host: Host, edge: ReadonlySet<string>): DoctorCheck {
   const name = 'seg6-enabled';
   const all = value(host, `${CONF6}/all/seg6_enabled`);
   if (all === undefined) return { name, status: 'fail', detail: 'this kernel has no SRv6', mend: 'use a kernel with CONFIG_IPV6_SEG6_LWTUNNEL' };
-  const off = host.list(CONF6).filter((entry) => entry !== 'default' && entry !== 'lo' && value(host, `${CONF6}/${entry}/seg6_enabled`) === '0');
+  const needed = (entry: string): boolean => entry !== 'default' && entry !== 'lo' && !edge.has(entry) && host.read(`/sys/class/net/${entry}/tun_flags`) === undefined;
+  const off = host.list(CONF6).filter((entry) => needed(entry) && value(host, `${CONF6}/${entry}/seg6_enabled`) === '0');
   if (off.length > 0) {
     return {
       name,
@@ -79,7 +81,7 @@ function segmentRouting(host: Host): DoctorCheck {
       mend: off.map((entry) => `sysctl -w net.ipv6.conf.${entry}.seg6_enabled=1`).join('; '),
     };
   }
-  return ok(name, 'seg6_enabled is 1 on all interfaces');
+  return ok(name, 'seg6_enabled is 1 wherever packets to SIDs come in');
 }
 
 /** Answers of nodes leave by other interfaces than the requests came: strict reverse-path filtering drops them (IPv4 only; IPv6 has none). */

@@ -9,14 +9,18 @@ export function doctor(root: Command, session: Session): void {
     .description('check host and router, and say how to mend what is wrong (host checks work without the daemon)')
     .action(async () => {
       const { hostChecks, realHost } = await import('../host-checks.js');
-      const checks: DoctorCheck[] = hostChecks(realHost);
+      let edge = new Set<string>();
+      let routerChecks: readonly DoctorCheck[];
       try {
-        checks.push(...(await session.call((methods) => methods.routerMethods.runDoctor, {})).checks);
+        const { interfaces } = await session.call((methods) => methods.routerMethods.listInterfaces, {});
+        edge = new Set(interfaces.filter(({ role }) => role !== 'core').map(({ name }) => name));
+        routerChecks = (await session.call((methods) => methods.routerMethods.runDoctor, {})).checks;
       } catch (error) {
         if (!(error instanceof CommandFailure)) throw error;
         session.exitStatus = error.exitStatus;
-        checks.push({ name: 'daemon', status: 'fail', detail: error.message, mend: `start cpnd, or name its socket with --target (now ${session.target})` });
+        routerChecks = [{ name: 'daemon', status: 'fail', detail: error.message, mend: `start cpnd, or name its socket with --target (now ${session.target})` }];
       }
+      const checks = [...hostChecks(realHost, edge), ...routerChecks];
       if (session.exitStatus !== EXIT_UNREACHABLE && checks.some((check) => check.status === 'fail')) session.exitStatus = EXIT_NO;
       await session.answer(checks, async () => {
         const { colours } = await import('../table.js');

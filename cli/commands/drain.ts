@@ -4,7 +4,7 @@ import { instance } from '../arguments.js';
 import type { Session } from '../session.js';
 
 export function describeState(state: InstanceState): string {
-  return `${state.service}#${state.instance}: ${state.draining ? 'draining' : 'serving'}, health ${state.health}, announced with sequence ${state.sequence}`;
+  return `${state.service}#${state.instance}: ${state.draining ? 'draining' : 'serving'}, health ${state.health}, last announced with sequence ${state.sequence}`;
 }
 
 export function drain(root: Command, session: Session): void {

@@ -292,7 +292,7 @@ describe('exit status 3: the daemon cannot be reached', () => {
   it('nobody listens', async () => {
     for (const command of [['show', 'status'], ['show', 'flows'], ['monitor', 'rib'], ['config', 'reload']]) {
       const { status, stdout, stderr } = await cpnctl('--target', `unix://${folder}/nobody.sock`, ...command);
-      assert.match(stderr, /cannot reach cpnd at unix:\/\/.*nobody\.sock/);
+      assert.match(stderr, /^cpnctl: cannot reach cpnd at unix:\/\/.*nobody\.sock: there is no such socket \(is cpnd running\?\)\n$/);
       assert.equal(stdout, '');
       assert.equal(status, 3);
     }

@@ -40,6 +40,12 @@ describe('host checks', () => {
     assert.match(bad(host({ '/proc/sys/net/ipv6/conf/all/seg6_enabled': undefined }))[0]!, /^fail seg6-enabled.*SEG6_LWTUNNEL/);
   });
 
+  it('but not on interfaces to clients and nodes, nor on TUN devices', () => {
+    const files = { '/proc/sys/net/ipv6/conf/eth0/seg6_enabled': '0\n', '/proc/sys/net/ipv6/conf/cpn0/seg6_enabled': '0\n', '/sys/class/net/cpn0/tun_flags': '0x1001\n', '/sys/class/net/cpn0/mtu': '65472\n' };
+    assert.deepEqual(hostChecks(host(files), new Set(['eth0'])).filter(({ status }) => status !== 'ok'), []);
+    assert.equal(bad(host(files)).length, 1);
+  });
+
   it('a strict reverse-path filter is a warning, a loose one is not', () => {
     assert.deepEqual(bad(host({ '/proc/sys/net/ipv4/conf/eth0/rp_filter': '1\n' })), ['warn rp-filter: sysctl -w net.ipv4.conf.all.rp_filter=2']);
     assert.deepEqual(bad(host({ '/proc/sys/net/ipv4/conf/eth0/rp_filter': '1\n', '/proc/sys/net/ipv4/conf/all/rp_filter': '2\n' })), []);
