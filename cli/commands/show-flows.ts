@@ -7,8 +7,11 @@ interface Options {
   readonly service?: string;
   readonly source?: string;
   readonly exit?: string;
-  readonly limit: number;
+  readonly limit?: number;
 }
+
+/** A table of more lines is of no use to a person; JSON is complete unless told otherwise. */
+const TABLE_LIMIT = 1000;
 
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6', 132: 'sctp' };
 
@@ -24,9 +27,10 @@ export function showFlows(show: Command, session: Session): void {
     .option('--service <address>', 'only flows of this service', address)
     .option('--source <address>', 'only flows of this client', address)
     .option('--exit <address>', 'only flows to this exit', address)
-    .option('--limit <number>', 'at most so many, 0: all', whole(0), 1000)
+    .option('--limit <number>', `at most so many, 0: all (default: all in JSON, ${TABLE_LIMIT} in a table)`, whole(0))
     .action(async (options: Options) => {
-      const filter = { service: options.service, source: options.source, exit: options.exit, limit: options.limit };
+      const limit = options.limit ?? (session.json ? 0 : TABLE_LIMIT);
+      const filter = { service: options.service, source: options.source, exit: options.exit, limit };
       const flows: FlowView[] = await session.list((methods) => methods.computingMethods.listFlows, filter, (batch) => batch.flows);
       await session.answer(flows, async () => {
         const { duration, table } = await import('../table.js');
@@ -42,7 +46,7 @@ export function showFlows(show: Command, session: Session): void {
           duration(flow.idleMs),
         ]);
         const text = table(['PROTOCOL', 'SOURCE', 'DESTINATION', 'POLICY', 'EXIT', 'PACKETS', 'BYTES', 'AGE', 'IDLE'], rows, 'no flows');
-        return options.limit > 0 && flows.length === options.limit ? `${text}\n(the first ${options.limit}; --limit 0 shows all)` : text;
+        return limit > 0 && flows.length === limit ? `${text}\n(the first ${limit}; --limit 0 shows all)` : text;
       });
     });
 }

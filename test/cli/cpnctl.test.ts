@@ -433,7 +433,14 @@ describe('monitor', () => {
 describe('long answers', () => {
   it('twenty thousand flows come complete and in order', { timeout: 30_000 }, async () => {
     facade.pinned = Array.from({ length: 20_000 }, (_, index) => ({ ...flow, sourcePort: index, packets: BigInt(index) }));
-    const flows = (await json('show', 'flows', '--limit', '0')) as { sourcePort: number }[];
+    const flows = (await json('show', 'flows')) as { sourcePort: number }[];
     assert.deepEqual(flows.map((entry) => entry.sourcePort), Array.from({ length: 20_000 }, (_, index) => index));
+  });
+
+  it('a table shows the first thousand and says so', async () => {
+    facade.pinned = Array.from({ length: 2000 }, (_, index) => ({ ...flow, sourcePort: index + 1 }));
+    const lines = (await run('show', 'flows')).stdout.trimEnd().split('\n');
+    assert.equal(lines.length, 1002);
+    assert.equal(lines.at(-1), '(the first 1000; --limit 0 shows all)');
   });
 });
