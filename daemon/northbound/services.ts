@@ -1,5 +1,6 @@
 /** The methods of the API over the facade. */
 import type { Clock } from '../clock.js';
+import type { RequirementDefaults } from '../config/types.js';
 import { bgpMethods, computingMethods, routerMethods, watchMethods, type BgpChange, type FlowChange, type RibChange } from '../../proto/methods.js';
 import { FacadeError, type BgpNeighborView, type ExplainRequest, type FlowFilter, type FlowView, type InstanceRef, type RouterFacade, type ServiceCandidates } from './facade.js';
 import { canonicalIp, Prefix } from '../../dataplane/packet/ip.js';
@@ -70,7 +71,20 @@ export function computingService(transport: Transport, facade: RouterFacade): vo
   transport.unary(computingMethods.updateInstance, (request) => facade.updateInstance(instance(request.instance), updateOf(request)));
 }
 
+/** Words and ranges that the types promise and the wire does not. */
+function checkRequirements({ computing, stickiness, storage, algorithm, objective }: RequirementDefaults): void {
+  const word = (what: string, value: string | undefined, words: readonly string[]): void => {
+    if (value !== undefined && !words.includes(value)) throw new FacadeError('invalid', `${what}: ${JSON.stringify(value)} is not one of ${words.join(', ')}`);
+  };
+  word('computing class', computing?.class, ['logical', 'parallel', 'neural']);
+  word('stickiness', stickiness?.mode, ['none', 'flow', 'client']);
+  word('storage', storage?.ability, ['block', 'file', 'object']);
+  if ((algorithm ?? 0) > 0xffff) throw new FacadeError('invalid', 'algorithm: at most 65535');
+  if (objective && Object.values(objective).some((weight) => weight > 255)) throw new FacadeError('invalid', 'objective: weights are at most 255');
+}
+
 function explainRequest(request: Partial<ExplainRequest>): ExplainRequest {
+  if (request.requirements) checkRequirements(request.requirements);
   return {
     service: address(request.service ?? '', 'service'),
     from: optionalAddress(request.from, 'from'),

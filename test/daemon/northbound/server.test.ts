@@ -86,6 +86,13 @@ describe('the API server', () => {
     assert.deepEqual(faults.map(([method]) => method), ['/cpn.v1.ComputingService/UpdateInstance']);
     const busy = { ...update, load: { utilisation: 10_001, queueLength: undefined, activeFlows: undefined } };
     assert.deepEqual((await failure(call(path, computingMethods.updateInstance, busy)))[0], status.INVALID_ARGUMENT);
+    const none = { maxLatencyUs: undefined, computing: undefined, stickiness: undefined, storage: undefined, network: undefined, algorithm: undefined, objective: undefined };
+    const explain = (requirements: object): Promise<unknown> =>
+      call(path, computingMethods.explain, { service: '2001:db8::1', from: undefined, requirements: { ...none, ...requirements }, workload: undefined, dataSize: undefined });
+    await explain({});
+    for (const wrong of [{ computing: { class: 'quantum', minOps: 1n } }, { stickiness: { mode: 'glue', seconds: 1 } }, { storage: { ability: 'tape', minOctets: 1n } }, { algorithm: 65_536 }, { objective: { latency: 256, energy: 0, utilisation: 0, price: 0 } }]) {
+      assert.equal((await failure(explain(wrong)))[0], status.INVALID_ARGUMENT, JSON.stringify(Object.keys(wrong)));
+    }
     server.close();
   });
 
