@@ -80,6 +80,8 @@ export class KernelDataplane implements Dataplane {
 
   async open(options: DataplaneOptions): Promise<void> {
     await this.start();
+    // A network namespace is born with its loopback down; addresses, SIDs and the probe need it.
+    if (this.linkMonitor.find('lo')?.enabled === false) await this.linkMonitor.change('lo', { up: true });
     const routing = await probeRouting(this.client);
     this.found = { ...routing, bpf: false };
     this.flowTable.open(options);
@@ -87,7 +89,6 @@ export class KernelDataplane implements Dataplane {
     this.options = options;
     await this.tunKnown();
     await this.applyAddresses();
-    if (this.linkMonitor.find('lo')?.enabled === false) await this.linkMonitor.change('lo', { up: true });
     this.applyServicePrefixes(options.servicePrefixes);
     this.applyInterfaces(true);
     this.linkMonitor.onChange(() => this.applyInterfaces(false));

@@ -346,34 +346,23 @@ export class PolicyTable {
     const values = new Uint8Array(chunk * 4);
     const cursor = new Uint8Array(8);
     const cleared: number[] = [];
-    const kept: { policy: number; number: number }[] = [];
+    const outdated = new Set<Slot>();
     for (let first = true, done = false; !done; first = false) {
       const batch = this.policyMap.lookupBatch(cursor, first, keys, values, chunk);
       done = batch.done || batch.count === 0;
       const numbers = new Uint32Array(values.buffer, 0, batch.count);
       const ids = new Uint32Array(keys.buffer, 0, batch.count);
       for (let i = 0; i < batch.count; i++) {
-        const number = numbers[i]!;
-        if (number === 0) continue;
-        if (keep(ids[i]!)) kept.push({ policy: ids[i]!, number });
-        else cleared.push(ids[i]!);
+        if (numbers[i] === 0) continue;
+        const slot = keep(ids[i]!) ? this.adoptSlot(numbers[i]!, outdated) : undefined;
+        if (!slot) {
+          cleared.push(ids[i]!);
+          continue;
+        }
+        this.refer(slot);
+        this.reserve(ids[i]!);
+        this.current[ids[i]!] = slot.number;
       }
-    }
-    let highest = 0;
-    const outdated = new Set<Slot>();
-    for (const { policy, number } of kept) {
-      highest = Math.max(highest, number);
-      while (this.byNumber.length <= highest) this.byNumber.push(undefined);
-      const slot = (this.byNumber[number] ??= this.readSlot(number));
-      if (!slot) {
-        cleared.push(policy);
-        continue;
-      }
-      this.refer(slot);
-      this.reserve(policy);
-      this.current[policy] = number;
-      if (this.isCurrent(slot)) this.byKey.set(PolicyTable.keyOf(slot), slot);
-      else outdated.add(slot);
     }
     // Numbers between those in use: free at once, nobody points at them.
     for (let number = 1; number < this.byNumber.length; number++) {
@@ -388,6 +377,20 @@ export class PolicyTable {
     }
     if (outdated.size > 0) this.rebuild([...outdated]);
     this.raiseInnerMtu();
+  }
+
+  /** The slot of an earlier run under this number, read once; added to `outdated` when it would be built otherwise now. */
+  private adoptSlot(number: number, outdated: Set<Slot>): Slot | undefined {
+    if (number >= this.slotMap.maxEntries) return undefined;
+    while (this.byNumber.length <= number) this.byNumber.push(undefined);
+    const known = this.byNumber[number];
+    if (known) return known;
+    const slot = this.readSlot(number);
+    if (!slot) return undefined;
+    this.byNumber[number] = slot;
+    if (this.isCurrent(slot)) this.byKey.set(PolicyTable.keyOf(slot), slot);
+    else outdated.add(slot);
+    return slot;
   }
 
   private isCurrent(slot: Slot): boolean {

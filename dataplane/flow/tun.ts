@@ -1,6 +1,6 @@
 /** The punt TUN: a persistent device, so that a crash of the daemon does not take the routes of the service prefixes with it. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { native } from '../native/index.js';
+import { native, type NativeError } from '../native/index.js';
 
 // From linux/sockios.h and linux/if.h.
 const SIOCGIFFLAGS = 0x8913;
@@ -67,9 +67,20 @@ function transmitDrops(name: string): number {
   return Number(columns[11] ?? 0);
 }
 
-/** Makes or takes over the device and brings it up. */
+function openDevice(name: string): number {
+  try {
+    return native.openTun(name, true);
+  } catch (error) {
+    const { code, message } = error as NativeError;
+    if (code === 'EBUSY') throw new Error(`the TUN ${name} is in use: another cpnd runs in this network namespace`, { cause: error });
+    if (code === 'ENOENT') throw new Error(`this kernel has no TUN, or /dev/net/tun is missing (CONFIG_TUN): ${message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Makes or takes over the device and brings it up. Throws an Error that says why not. */
 export function openTun(name: string, mtu: number): Tun {
-  const fd = native.openTun(name, true);
+  const fd = openDevice(name);
   try {
     // No link-local address: the kernel has nothing to say on this device (RFC 4861 does not apply, only its reader is there).
     writeFileSync(`/proc/sys/net/ipv6/conf/${name}/addr_gen_mode`, '1');
