@@ -5,8 +5,16 @@
  *
  * Ports in network order. IPv4 addresses stand as IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2).
  */
-import type { FlowKey } from '../dataplane.js';
 import { formatIp, parseIp } from './ip.js';
+
+/** A 5-tuple; addresses are canonical text. */
+export interface FiveTuple {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
 
 /** Octets in a flow key. */
 export const FLOW_KEY_LENGTH = 40;
@@ -37,7 +45,7 @@ function readAddress(bytes: Uint8Array, at: number): string {
 }
 
 /** The 40 octets of a 5-tuple. Throws TypeError when an address is not one. */
-export function encodeFlowKey(key: FlowKey): Uint8Array {
+export function encodeFlowKey(key: FiveTuple): Uint8Array {
   const out = new Uint8Array(FLOW_KEY_LENGTH);
   writeAddress(out, FLOW_KEY_SOURCE, key.source);
   writeAddress(out, FLOW_KEY_DESTINATION, key.destination);
@@ -50,7 +58,7 @@ export function encodeFlowKey(key: FlowKey): Uint8Array {
 }
 
 /** The 5-tuple of a key that starts at `offset` and is there whole. */
-export function decodeFlowKey(bytes: Uint8Array, offset = 0): FlowKey {
+export function decodeFlowKey(bytes: Uint8Array, offset = 0): FiveTuple {
   return {
     source: readAddress(bytes, offset + FLOW_KEY_SOURCE),
     destination: readAddress(bytes, offset + FLOW_KEY_DESTINATION),

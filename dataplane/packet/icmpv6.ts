@@ -11,14 +11,11 @@ import {
 
 export const ICMPV6_DESTINATION_UNREACHABLE = 1;
 export const ICMPV6_PACKET_TOO_BIG = 2;
-export const ICMPV6_TIME_EXCEEDED = 3;
-export const ICMPV6_PARAMETER_PROBLEM = 4;
 export const ICMPV6_ECHO_REQUEST = 128;
 export const ICMPV6_ECHO_REPLY = 129;
 
 /** Codes of Destination Unreachable (RFC 4443 section 3.1). */
 export const UNREACHABLE_NO_ROUTE = 0;
-export const UNREACHABLE_ADMINISTRATIVELY_PROHIBITED = 1;
 export const UNREACHABLE_ADDRESS = 3;
 
 /** Octets before the quoted packet of an error, or before the data of an echo. */

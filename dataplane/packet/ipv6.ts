@@ -11,10 +11,8 @@ export const PROTOCOL_DCCP = 33;
 export const PROTOCOL_IPV6 = 41;
 export const PROTOCOL_ROUTING = 43;
 export const PROTOCOL_FRAGMENT = 44;
-export const PROTOCOL_ESP = 50;
 export const PROTOCOL_AH = 51;
 export const PROTOCOL_ICMPV6 = 58;
-export const PROTOCOL_NONE = 59;
 export const PROTOCOL_DESTINATION_OPTIONS = 60;
 export const PROTOCOL_SCTP = 132;
 export const PROTOCOL_UDP_LITE = 136;
@@ -22,7 +20,6 @@ export const PROTOCOL_UDP_LITE = 136;
 // Offsets inside the header.
 export const IPV6_PAYLOAD_LENGTH = 4;
 export const IPV6_NEXT_HEADER = 6;
-export const IPV6_HOP_LIMIT = 7;
 export const IPV6_SOURCE = 8;
 export const IPV6_DESTINATION = 24;
 
