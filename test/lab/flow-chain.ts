@@ -110,6 +110,8 @@ export interface SendRequest {
   readonly count?: number;
   /** Octets of UDP payload. */
   readonly size?: number;
+  /** Datagrams that the host hands down as one, to be cut on the way out (UDP GSO); each is answered. */
+  readonly segments?: number;
   readonly hops?: number;
   readonly trafficClass?: number;
   /** A Destination Options header in hex, its first two octets zero and length. */

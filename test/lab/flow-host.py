@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 
-IPV6_RECVERR, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_DONT = 25, 23, 3, 0
+IPV6_RECVERR, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_DONT, UDP_SEGMENT = 25, 23, 3, 0, 103
 
 
 def echo(address, port):
@@ -50,25 +50,28 @@ def send(request):
         client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, request["trafficClass"])
     if "destinationOptions" in request:
         client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes.fromhex(request["destinationOptions"]))
+    segments = request.get("segments", 1)
+    if segments > 1:
+        client.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, request["size"])
     client.setblocking(False)
     replies, errors = 0, []
     for i in range(request.get("count", 1)):
         try:
-            client.sendto(bytes([i & 255]) * request.get("size", 20), (request["destination"], request["port"]))
+            client.sendto(bytes([i & 255]) * (request.get("size", 20) * segments), (request["destination"], request["port"]))
         except OSError:  # an error about an earlier datagram
             errors += read_errors(client)
         deadline = time.monotonic() + request.get("waitMs", 2000) / 1000
-        answered = False
-        while not answered and time.monotonic() < deadline:
+        answered = 0
+        while answered < segments and time.monotonic() < deadline:
             select.select([client], [], [client], max(0, deadline - time.monotonic()))
             found = read_errors(client)
             errors += found
             try:
                 client.recv(65535)
                 replies += 1
-                answered = True
+                answered += 1
             except OSError:
-                answered = bool(found)
+                answered += segments if found else 0
     print(json.dumps({"replies": replies, "errors": errors}))
 
 
