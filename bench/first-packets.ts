@@ -60,9 +60,10 @@ async function measure(rates: readonly number[], seconds: number, samples: numbe
   const chain = new FlowChain('bench');
   try {
     chain.up();
-    for (const [node, target] of [['client', 'fd10::1'], ['entry', 'fd20::2'], ['exit', 'fd30::2']] as const) {
-      chain.exec(node, 'ping', '-6', '-c', '1', '-w', '5', target);
-    }
+    chain.settleNeighbours();
+    chain.exec('exit', 'ping', '-6', '-c', '1', '-w', '5', 'fd30::2');
+    chain.exec('entry', 'ping', '-6', '-c', '1', '-w', '5', 'fd20::2');
+    chain.exec('client', 'ping', '-6', '-c', '1', '-w', '5', 'fd10::1');
     const flows = rates.reduce((sum, rate) => sum + rate * seconds, 0);
     const router = await chain.startRouter({ maxFlows: 131_072, maxNewFlows: 262_144 });
     await router.setPolicies([{ policy: 16, segments: [SID_DX6], mtu: 1500 }]);

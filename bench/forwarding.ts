@@ -62,9 +62,10 @@ async function measure(flows: number, runs: number, seconds: number): Promise<Re
     chain.exec('server', 'ip', 'addr', 'del', 'fd5e::1/128', 'dev', 'lo');
     chain.exec('server', 'ip', '-6', 'route', 'add', 'blackhole', SERVICE_PREFIX);
     chain.exec('exit', 'ip', '-6', 'route', 'add', SERVICE_PREFIX, 'via', 'fd30::2');
-    for (const [node, target] of [['client', 'fd10::1'], ['entry', 'fd20::2'], ['exit', 'fd30::2']] as const) {
-      chain.exec(node, 'ping', '-6', '-c', '1', '-w', '5', target);
-    }
+    chain.settleNeighbours();
+    chain.exec('exit', 'ping', '-6', '-c', '1', '-w', '5', 'fd30::2');
+    chain.exec('entry', 'ping', '-6', '-c', '1', '-w', '5', 'fd20::2');
+    chain.exec('client', 'ping', '-6', '-c', '1', '-w', '5', 'fd10::1');
     const router = await chain.startRouter({ maxFlows: Math.max(131_072, flows), maxNewFlows: 65_536 });
     await router.setPolicies([{ policy: 16, segments: [SID_DX6], mtu: 1500 }]);
     await router.steer(16);

@@ -11,6 +11,7 @@
  *
  * Needs Linux 5.11. Layouts shared with TypeScript: dataplane/flow/layout.ts; counters: dataplane/flow/counters.ts.
  */
+#include <asm/errno.h>
 #include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -523,8 +524,11 @@ static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
     count(COUNTER_TOO_BIG);
     return TC_ACT_OK;
   }
-  /* A GSO packet near 64 KiB would wrap the payload length; the stack cuts it on its way to the daemon. */
-  if (payload > 0xffff ||
+  /*
+   * A GSO packet near 64 KiB would wrap the payload length, and a larger one states none (BIG TCP): the stack cuts it on its way to the
+   * daemon.
+   */
+  if (payload > 0xffff || (total == 40 && skb->gso_size != 0) ||
       bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_FIXED_GSO) < 0) {
     count(COUNTER_ENCAP_FAILED);
     return punt(skb, &key);
@@ -553,13 +557,19 @@ static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
     __sync_fetch_and_add(&flow->bytes, total);
     flow->last_seen_ns = now;
   } else if (fresh) {
-    struct flow promoted = *fresh;
-    promoted.packets += 1;
-    promoted.bytes += total;
-    promoted.last_seen_ns = now;
+    /* An entry of an LRU map may be handed to another flow at any time: what decides was read when it was found. */
+    struct flow promoted = {
+      .policy = policy,
+      .label = label,
+      .packets = fresh->packets + 1,
+      .bytes = fresh->bytes + total,
+      .created_ns = fresh->created_ns,
+      .last_seen_ns = now,
+    };
     /* Another CPU may have promoted it in between: then its entry stands, one packet short. */
-    bpf_map_update_elem(&flows, &key, &promoted, BPF_NOEXIST);
-    bpf_map_delete_elem(&new_flows, &key);
+    int error = bpf_map_update_elem(&flows, &key, &promoted, BPF_NOEXIST);
+    if (error == 0 || error == -EEXIST)
+      bpf_map_delete_elem(&new_flows, &key);
     count(COUNTER_PROMOTED);
   }
   count(COUNTER_PINNED);

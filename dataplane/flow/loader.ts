@@ -75,8 +75,9 @@ export function unpinBpf(bpffs: string): void {
 }
 
 function explain(error: NativeError, bpffs: string): Error {
-  const reason =
-    error.code === 'ENOSYS' || error.code === 'ENODEV'
+  const reason = !existsSync(objectPath())
+    ? `${objectPath()} is missing (\`npm run build -- --bpf\` makes it)`
+    : error.code === 'ENOSYS' || error.code === 'ENODEV'
       ? 'this kernel has no BPF (CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF, bpffs are needed)'
       : error.code === 'EPERM' || error.code === 'EACCES'
         ? 'no permission for BPF (root, or CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN, is needed; a locked-down kernel refuses too)'

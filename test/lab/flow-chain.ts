@@ -232,6 +232,15 @@ export class FlowChain {
     }
   }
 
+  /** Makes the neighbours on the chain known for good, so that nothing but the traffic of a measurement is on the links. */
+  settleNeighbours(): void {
+    const links = [['client', 'c0', CLIENT, 'entry', 'e0', 'fd10::1'], ['entry', 'e1', 'fd20::1', 'exit', 'x0', 'fd20::2'], ['exit', 'x1', 'fd30::1', 'server', 's0', 'fd30::2']] as const;
+    for (const [left, leftName, leftAddress, right, rightName, rightAddress] of links) {
+      this.ip(left, `-6 neigh replace ${rightAddress} lladdr ${this.macOf(right, rightName)} dev ${leftName} nud permanent`);
+      this.ip(right, `-6 neigh replace ${leftAddress} lladdr ${this.macOf(left, leftName)} dev ${rightName} nud permanent`);
+    }
+  }
+
   /** Address of an interface's link layer. */
   macOf(node: Node, interfaceName: string): string {
     return (JSON.parse(this.exec(node, 'ip', '-j', 'link', 'show', 'dev', interfaceName)) as { address: string }[])[0]!.address;

@@ -32,8 +32,11 @@ describe('a flood of first packets', () => {
   after(async () => {
     spoofer.stop();
     flooder.stop();
-    if (router.process.exitCode === null) await router.end('remove');
-    chain.down();
+    try {
+      if (router.process.exitCode === null) await router.end('remove');
+    } finally {
+      chain.down();
+    }
   });
 
   it('from spoofed sources evicts no pinned flow, and its drops are counted by the interface', async () => {

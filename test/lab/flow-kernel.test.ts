@@ -27,8 +27,11 @@ describe('the dataplane of a kernel', () => {
   });
 
   after(async () => {
-    if (router.process.exitCode === null) await router.end('remove');
-    chain.down();
+    try {
+      if (router.process.exitCode === null) await router.end('remove');
+    } finally {
+      chain.down();
+    }
   });
 
   it('forwards, and processes SRHs on core interfaces only', () => {

@@ -1,6 +1,5 @@
 /** Packets through the dataplane of a kernel, in a chain of network namespaces; what is on the wire is read with tshark. */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { buildIcmpv6 } from '../../dataplane/packet/icmpv6.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
@@ -29,7 +28,6 @@ function udp(source: string, destination: string, sourcePort: number, hopLimit =
 describe('packets to a service', () => {
   const chain = new FlowChain();
   let router: Router;
-  let echo: ChildProcess;
   let nextPort = 20_000;
 
   /** Sends as a flow of its own; the source port tells it apart. */
@@ -49,15 +47,17 @@ describe('packets to a service', () => {
   before(async () => {
     chain.up();
     await startRouter();
-    echo = await chain.startEcho(PORT);
+    await chain.startEcho(PORT);
     // Neighbours and links are up once the first answer is there.
     await until('a first answer', 10_000, async () => (await send({ waitMs: 500 })).replies === 1);
   });
 
   after(async () => {
-    echo.kill();
-    if (router.process.exitCode === null) await router.end('remove');
-    chain.down();
+    try {
+      if (router.process.exitCode === null) await router.end('remove');
+    } finally {
+      chain.down();
+    }
   });
 
   it('leave encapsulated, alike from the daemon and from the kernel, the inner packet unchanged but for its hop limit', async () => {
