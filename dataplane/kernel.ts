@@ -46,7 +46,7 @@ export class KernelDataplane implements Dataplane {
   private started = false;
   private options: DataplaneOptions | undefined;
   private found: DataplaneCapabilities = { seg6: false, seg6local: false, bpf: false, vrf: false, notes: ['not opened yet'] };
-  private readonly sysctlNotes = new Set<string>();
+  private readonly notes = new Set<string>();
   private servicePrefixes: readonly string[] = [];
   private reconcileTimer: Timer | undefined;
   /** Roles in force, by interface index. */
@@ -75,7 +75,7 @@ export class KernelDataplane implements Dataplane {
   }
 
   capabilities(): DataplaneCapabilities {
-    return { ...this.found, notes: [...this.found.notes, ...this.sysctlNotes] };
+    return { ...this.found, notes: [...this.found.notes, ...this.notes] };
   }
 
   async open(options: DataplaneOptions): Promise<void> {
@@ -174,7 +174,7 @@ export class KernelDataplane implements Dataplane {
         this.flowTable.attach(link.index, role, link.hardwareAddress.length === ETHERNET_ADDRESS_LENGTH);
         this.attached.set(link.index, role);
       } catch (error) {
-        this.log(`interface ${link.name}: packets are not steered and the edge is not filtered: ${(error as Error).message}`);
+        this.note(`interface ${link.name}: packets are not steered and the edge is not filtered: ${(error as Error).message}`);
       }
     }
   }
@@ -188,11 +188,15 @@ export class KernelDataplane implements Dataplane {
     try {
       writeSysctl(value, ...parts);
     } catch (error) {
-      const { message } = error as Error;
-      if (this.sysctlNotes.has(message)) return;
-      this.sysctlNotes.add(message);
-      this.log(message);
+      this.note((error as Error).message);
     }
+  }
+
+  /** Says once, and in the capabilities from then on, what reconciliation would find again and again. */
+  private note(message: string): void {
+    if (this.notes.has(message)) return;
+    this.notes.add(message);
+    this.log(message);
   }
 
   private scheduleReconcile(): void {
