@@ -16,9 +16,6 @@ export interface LocalSid {
 export const END_FUNCTION = 0x0001;
 export const END_X_FUNCTION = 0x0100;
 
-/** RFC 8986 section 10.2 code points of the behaviours announced with a SID. */
-export const BEHAVIOUR_CODE = { End: 0x0001, 'End.X': 0x0005, 'End.DX6': 0x0010, 'End.DX4': 0x0011, 'End.DT6': 0x0012 } as const satisfies Record<LocalBehaviour['kind'], number>;
-
 /**
  * Builds a SID: locator, then the function in the bits behind it, argument zero (RFC 8986 section 3.1).
  * Throws RangeError when the function does not fit: the configuration is checked before.

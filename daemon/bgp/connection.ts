@@ -3,12 +3,13 @@ import type { Clock, Timer } from '../clock.js';
 import type { Counters } from './counters.js';
 import { handleEvent, initialState, timerNames, type FsmAction, type FsmContext, type FsmEvent, type FsmState, type StateName, type TimerName } from './fsm.js';
 import { Inbox } from './inbox.js';
-import { buildOpen, familyOf, negotiate, openFault, type Negotiated, type OpenOptions } from './open.js';
+import { buildOpen, negotiate, openFault, type Negotiated, type OpenOptions } from './open.js';
 import { SendHold } from './send-hold.js';
 import type { Cancellable, ConnectOptions, Stream, Transport } from './transport.js';
 import { decodeMessage } from './wire/decode.js';
 import { encodeKeepalive, encodeNotification, encodeOpen } from './wire/encode.js';
 import { ErrorCode, notification } from './wire/notification.js';
+import { familyOf } from './wire/nlri.js';
 import type { DecodeContext, EncodeContext, Fault, Message, Notification, OpenMessage, RouteRefreshMessage, SessionFault, UpdateMessage } from './wire/types.js';
 
 export interface ConnectionOptions {

@@ -1,4 +1,5 @@
 /** OPEN messages: what this speaker offers, what is wrong with the peer's, and what both together mean for the session. */
+import { familyOf } from './wire/nlri.js';
 import type { Notification, OpenMessage, AfiSafi, Capability } from './wire/types.js';
 import { IPV4_UNICAST, IPV6_UNICAST, AS_TRANS } from './wire/types.js';
 
@@ -30,12 +31,6 @@ export interface Negotiated {
 }
 
 const afiSafi = (family: 4 | 6): AfiSafi => (family === 4 ? IPV4_UNICAST : IPV6_UNICAST);
-
-/** The IP family of unicast routes, undefined for address families this speaker does not know. */
-export function familyOf({ afi, safi }: AfiSafi): 4 | 6 | undefined {
-  if (safi !== 1) return undefined;
-  return afi === 1 ? 4 : afi === 2 ? 6 : undefined;
-}
 
 export function buildOpen(options: OpenOptions): OpenMessage {
   const families = options.families.map(afiSafi);

@@ -11,11 +11,12 @@ import { identifierNumber } from './best-path.js';
 import type { Connection } from './connection.js';
 import type { Environment } from './environment.js';
 import type { RibEntry } from './loc-rib.js';
-import { familyOf, type Negotiated } from './open.js';
+import type { Negotiated } from './open.js';
 import type { PathSource } from './path.js';
 import { exporter, importer, type PeerPolicy } from './policy.js';
 import { encodeRouteRefresh } from './wire/encode.js';
 import { encodeEndOfRib, packAnnouncements, packWithdrawals } from './wire/pack.js';
+import { familyOf } from './wire/nlri.js';
 import { IPV4_UNICAST, IPV6_UNICAST, RouteRefreshSubtype, type AfiSafi, type EncodeContext, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
 
 /** Octets queued on the stream above which nothing more is written. */

@@ -4,10 +4,11 @@ import { formatAsPath, formatCommunity } from './attributes.js';
 import type { Environment } from './environment.js';
 import { timerNames, type StateName } from './fsm.js';
 import type { MessageCounts } from './counters.js';
-import { buildOpen, familyOf } from './open.js';
+import { buildOpen } from './open.js';
 import type { Path } from './path.js';
 import type { LastError, Peer } from './peer.js';
 import { isServiceRoute } from './policy.js';
+import { familyOf } from './wire/nlri.js';
 import type { AddPathFamily, AfiSafi, Capability, PathAttributes } from './wire/types.js';
 
 interface PrefixCounts {

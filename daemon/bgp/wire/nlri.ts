@@ -1,17 +1,12 @@
 /** Network Layer Reachability Information: prefixes of IPv4 and IPv6 unicast, with path identifiers where negotiated (RFC 7911). */
 import type { Reader, Writer } from '../../../dataplane/packet/cursor.js';
 import { type Family, Prefix } from '../../../dataplane/packet/ip.js';
-import { AFI_IPV4, AFI_IPV6, type AfiSafi, IPV4_UNICAST, IPV6_UNICAST, type Nlri, SAFI_UNICAST } from './types.js';
+import { AFI_IPV4, AFI_IPV6, type AfiSafi, type Nlri, SAFI_UNICAST } from './types.js';
 
 /** The IP version of a family whose NLRI this codec reads; undefined for others. */
-export function familyVersion({ afi, safi }: AfiSafi): Family | undefined {
+export function familyOf({ afi, safi }: AfiSafi): Family | undefined {
   if (safi !== SAFI_UNICAST) return undefined;
   return afi === AFI_IPV4 ? 4 : afi === AFI_IPV6 ? 6 : undefined;
-}
-
-/** The unicast family of a prefix. */
-export function familyOf(prefix: Prefix): AfiSafi {
-  return prefix.family === 4 ? IPV4_UNICAST : IPV6_UNICAST;
 }
 
 /** Reads NLRI to the end of the reader; undefined when it is syntactically incorrect (RFC 7606 section 5.3). */

@@ -1,7 +1,7 @@
 /** MP_REACH_NLRI (RFC 4760 section 3): next hop and prefixes of a family, with IPv6 next hops for IPv4 too (RFC 8950). */
 import type { Reader, Writer } from '../../../../dataplane/packet/cursor.js';
 import { formatIp, parseIp } from '../../../../dataplane/packet/ip.js';
-import { familyVersion, nlriSize, readNlri, writeNlri } from '../nlri.js';
+import { familyOf, nlriSize, readNlri, writeNlri } from '../nlri.js';
 import { UpdateSubcode } from '../notification.js';
 import { type AfiSafi, AttributeType, type NextHop, type Nlri } from '../types.js';
 import { type AttributeDecoder, discard, OPTIONAL_NON_TRANSITIVE, reset, withdraw, writeAttributeHeader } from './attribute.js';
@@ -31,7 +31,7 @@ export const mpReach: AttributeDecoder = {
     const nextHop = value.slice(value.u8());
     value.skip(1);
     if (!value.ok) return reset(SECTION, 'MP_REACH_NLRI is too short for its next hop');
-    const version = familyVersion(family);
+    const version = familyOf(family);
     if (version === undefined) {
       draft.mpReach = { family, nextHop: undefined, nlri: [] };
       return discard('RFC 4760 section 7', `MP_REACH_NLRI of AFI ${family.afi}, SAFI ${family.safi}, which is not spoken here`);

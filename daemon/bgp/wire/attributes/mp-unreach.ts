@@ -1,6 +1,6 @@
 /** MP_UNREACH_NLRI (RFC 4760 section 4): withdrawn prefixes of a family; empty, it is that family's End-of-RIB (RFC 4724 section 2). */
 import type { Writer } from '../../../../dataplane/packet/cursor.js';
-import { familyVersion, nlriSize, readNlri, writeNlri } from '../nlri.js';
+import { familyOf, nlriSize, readNlri, writeNlri } from '../nlri.js';
 import { type AfiSafi, AttributeType, type Nlri } from '../types.js';
 import { type AttributeDecoder, discard, OPTIONAL_NON_TRANSITIVE, reset, writeAttributeHeader } from './attribute.js';
 
@@ -18,7 +18,7 @@ export const mpUnreach: AttributeDecoder = {
     const family: AfiSafi = { afi: value.u16(), safi: value.u8() };
     if (!value.ok) return reset('RFC 7606 section 7.12', 'MP_UNREACH_NLRI of less than 3 octets');
     const empty = value.remaining === 0;
-    const version = familyVersion(family);
+    const version = familyOf(family);
     if (version === undefined) {
       draft.mpUnreach = { family, nlri: [], empty };
       return empty ? undefined : discard('RFC 4760 section 7', `MP_UNREACH_NLRI of AFI ${family.afi}, SAFI ${family.safi}, which is not spoken here`);

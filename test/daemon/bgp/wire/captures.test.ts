@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { decodeMessage } from '../../../../daemon/bgp/wire/decode.js';
-import { familyVersion } from '../../../../daemon/bgp/wire/nlri.js';
+import { familyOf } from '../../../../daemon/bgp/wire/nlri.js';
 import { describeNotification } from '../../../../daemon/bgp/wire/notification.js';
 import { type Announcement, type Capability, type DecodeContext, MessageType, type Message, type Nlri, type UpdateMessage } from '../../../../daemon/bgp/wire/types.js';
 import { readHex, SHARED_DATA, vectorNames, vectorPath } from '../../../vectors/load.js';
@@ -89,7 +89,7 @@ function updateColumns(
   for (const announcement of message.announced) {
     const { nextHop, family } = announcement;
     add(isMp(announcement) ? 'bgp.update.path_attribute.mp_reach_nlri.next_hop.ipv6' : 'bgp.update.path_attribute.next_hop', nextHop.address);
-    nlri(isMp(announcement) ? `bgp.mp_reach_nlri_ipv${familyVersion(family)!}_prefix` : 'bgp.nlri_prefix', announcement.nlri);
+    nlri(isMp(announcement) ? `bgp.mp_reach_nlri_ipv${familyOf(family)!}_prefix` : 'bgp.nlri_prefix', announcement.nlri);
   }
   const attributes = message.attributes;
   if (!attributes) return;
