@@ -214,13 +214,15 @@ export class LinkMonitor {
   /**
    * Declares all addresses ("address/length", or an address alone) that an interface has from us: missing ones are added without
    * duplicate address detection, earlier ones of ours that are no longer declared go. Others' addresses stay. A declared
-   * address that vanishes (the kernel drops IPv6 addresses when an interface goes down) is added again. Rejects with NetlinkError.
+   * address that vanishes (the kernel drops IPv6 addresses when an interface goes down) is added again; those of an interface that is
+   * not there yet wait for it. Rejects with NetlinkError.
    */
   async setAddresses(name: string, addresses: readonly string[]): Promise<void> {
     const wanted = addresses.map(parseInterfaceAddress);
-    const { index } = this.required(name);
     const texts = wanted.map((address) => `${address.address}/${address.prefixLength}`);
     this.declared.set(name, texts);
+    const index = this.names.get(name)?.index;
+    if (index === undefined) return;
     for (const [text, message] of [...(this.addresses.get(index) ?? [])]) {
       if (!texts.includes(text) && this.isOurs(message)) await this.deleteAddress(message);
     }

@@ -364,7 +364,6 @@ test('addresses are added once, told, taken back, and come back when they vanish
   await until('what is not declared any more is gone', () => !has('2001:db8:ffff::2/128')() && !has('192.0.2.9/32')());
   assert.ok(has('2001:db8:ffff::9/128', '2001:db8:ffff::1/128')());
   await assert.rejects(links.setAddresses('lo', ['nonsense']), TypeError);
-  await assert.rejects(links.setAddresses('nowhere0', ['2001:db8::1']), /interface nowhere0: no such interface \(ENODEV\)/);
 
   // A later run knows by the protocol number which address is ours.
   router.close();
@@ -373,6 +372,18 @@ test('addresses are added once, told, taken back, and come back when they vanish
   assert.match(ip('-6 addr show dev lo'), /2001:db8:ffff::9/);
   assert.doesNotMatch(ip('-6 addr show dev lo'), /2001:db8:ffff::1/);
   ip('-6 addr del 2001:db8:ffff::9/128 dev lo');
+});
+
+test('addresses of an interface that is not there yet wait for it', async () => {
+  const { links } = await fresh();
+  await links.setAddresses('later0', ['2001:db8:77::1/64']);
+  ip('link add later0 type veth peer name later1');
+  ip('link set later0 up');
+  ip('link set later1 up');
+  await until('it has its address', () => links.find('later0')?.addresses.includes('2001:db8:77::1/64') === true);
+  ip('link del later0');
+  await until('it is gone', () => links.find('later0') === undefined);
+  await assert.rejects(links.change('later0', { up: true }), /interface later0: no such interface \(ENODEV\)/);
 });
 
 test('interfaces are listed with their state, changed, and told of', async () => {
