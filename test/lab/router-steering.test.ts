@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { waitFor } from '../../lab/index.js';
-import { LOOPBACK, Network, onExit, SERVICE } from './router-lab/scene.js';
+import { load, LOOPBACK, Network, onExit, REFLECTOR, SERVICE } from './router-lab/scene.js';
+import { fieldsOf } from './router-lab/tshark.js';
 
 let network: Network;
 before(async () => {
@@ -85,4 +86,43 @@ test('drain gives an instance no new flows and leaves the pinned ones; undrain b
 
   assert.equal((await network.cpnctl('exit1', 'drain', '77')).status, 1);
   assert.equal((await network.cpnctl('exit1', 'drain', 'seventy')).status, 2);
+});
+
+test('an update of the load changes the choice of new flows', async () => {
+  const share = async (): Promise<number> => (await network.send(SERVICE.main, '--flows', '30')).nodes['node1'] ?? 0;
+  assert.ok((await share()) > 0);
+  const updated = await network.json<{ draining: boolean; health: string }>('exit1', 'update', `${SERVICE.main}#1`, '--utilisation', '97', '--queue-length', '95');
+  assert.deepEqual([updated.draining, updated.health], [false, 'up']);
+  const loadAtEntry = async () => (await entry().candidates(SERVICE.main)).find(({ exit }) => exit === LOOPBACK.exit1)?.load;
+  await waitFor(async () => (await loadAtEntry())?.queueLength === 95, { timeoutMs: 5000, what: 'the entry to hear of the load' });
+  assert.equal((await loadAtEntry())?.utilisation, 9700);
+  assert.equal(await share(), 0);
+  await network.router('exit1').update(1, load(0));
+  await waitFor(async () => (await loadAtEntry())?.queueLength === 0, { timeoutMs: 5000, what: 'the entry to hear that the load is over' });
+  assert.ok((await share()) > 0);
+});
+
+test('small updates stay at home, large ones are announced once an interval and the last one wins', async () => {
+  const exit1 = network.router('exit1');
+  const utilisation = async () => (await entry().candidates(SERVICE.main)).find(({ exit }) => exit === LOOPBACK.exit1)?.load?.utilisation;
+  await exit1.update(1, load(20));
+  await waitFor(async () => (await utilisation()) === 2000, { timeoutMs: 5000, what: 'the first load at the entry' });
+
+  const capture = await network.lab.capture('exit1:eth1', 'tcp port 179');
+  for (const percent of [21, 22, 23, 24, 25, 26, 27, 28, 29]) await exit1.update(1, load(percent));
+  const sent = await exit1.neighbor(REFLECTOR);
+  // A change of 70 % follows, to see that the small ones are not merely late.
+  const started = performance.now();
+  for (let i = 0; i < 40; i++) await exit1.update(1, load(i % 2 === 0 ? 90 : 15));
+  await exit1.update(1, load(60));
+  const burstMs = performance.now() - started;
+  await waitFor(async () => (await utilisation()) === 6000, { timeoutMs: 5000, what: 'the last load at the entry' });
+  const updates = await fieldsOf(await capture.stop(), `bgp.type == 2 && ipv6.src == ${LOOPBACK.exit1}`, 'bgp.type');
+  const count = updates.flatMap(([types]) => types!.split(',')).filter((type) => type === '2').length;
+  // minInterval is 500 ms: one at once, one at the end of each interval that began in the burst.
+  const most = 2 + Math.floor(burstMs / 500);
+  assert.ok(count >= 1 && count <= most, `${count} UPDATEs for 50 updates in ${Math.round(burstMs)} ms, expected at most ${most}`);
+  assert.equal((await exit1.neighbor(REFLECTOR)).updatesSent - sent.updatesSent, count, 'none was sent for the small ones');
+  await exit1.update(1, load(0));
+  await waitFor(async () => (await utilisation()) === 0, { timeoutMs: 5000, what: 'the load to be over' });
 });

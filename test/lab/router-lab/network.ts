@@ -26,7 +26,7 @@ const NUMBER: Readonly<Record<RouterName, string>> = { entry: '1', exit1: '11', 
 export const REFLECTOR = 'fc00:0:100::1';
 
 export const CLIENT = '2001:db8:c::2';
-/** A second client on the same host. */
+/** A second client on the same host, for traffic that asks for it. */
 export const CLIENT2 = '2001:db8:c::3';
 
 export const END = { t1: 'fcbb:bb00:21:1::', t2: 'fcbb:bb00:22:1::' } as const;
@@ -172,7 +172,7 @@ export interface TopologyOptions {
 /** The topology file; configurations lie beside it as ROUTER.yaml. */
 export function topology(name: string, options: TopologyOptions = {}): string {
   const nodes: Record<string, FileConfig> = {
-    client: { exec: [address(`${CLIENT}/64`, 'eth1'), address(`${CLIENT2}/64`, 'eth1'), 'ip -6 route add default via 2001:db8:c::1'] },
+    client: { exec: [address(`${CLIENT}/64`, 'eth1'), `${address(`${CLIENT2}/64`, 'eth1')} preferred_lft 0`, 'ip -6 route add default via 2001:db8:c::1'] },
     rr: { image: 'frrouting/frr:v8.4.4', binds: ['daemons:/etc/frr/daemons:ro', 'frr.conf:/etc/frr/frr.conf:ro'] },
   };
   for (const router of ROUTERS) nodes[router] = { image: 'cpn/router:latest', binds: [`${router}.yaml:/etc/cpn/cpnd.yaml:ro`] };

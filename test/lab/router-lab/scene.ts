@@ -96,6 +96,11 @@ class Router {
     return (await this.client.call(routerMethods.runDoctor, {})).checks;
   }
 
+  async update(id: number, update: Partial<view.InstanceUpdate>): Promise<void> {
+    const nothing = { computing: [], load: undefined, serviceDelay: undefined, health: undefined };
+    await this.client.call(computingMethods.updateInstance, { instance: { service: undefined, id }, ...nothing, ...update });
+  }
+
   reload(): Promise<view.ConfigAnswer> {
     return this.client.call(routerMethods.reloadConfig, {});
   }
@@ -298,5 +303,10 @@ export class SteadyTraffic {
     return JSON.parse(this.client.stdout) as ClientReport;
   }
 }
+
+/** Load as `update` takes it. */
+export const load = (utilisationPercent: number, queueLength = 0): Pick<view.InstanceUpdate, 'load'> => ({
+  load: { utilisation: utilisationPercent * 100, queueLength, activeFlows: undefined },
+});
 
 export const onExit = (exits: ReadonlyMap<number, string>, exit: string): number[] => [...exits].filter(([, each]) => each === exit).map(([port]) => port);
