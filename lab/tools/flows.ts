@@ -71,8 +71,11 @@ class TcpFlow implements Flow {
     onAnswer: OnAnswer,
   ) {
     socket.setNoDelay(true);
+    // A reset reaches both; the requests without an answer tell of it.
     socket.on('error', () => undefined);
-    createInterface({ input: socket }).on('line', (line) => parseAnswer(line, onAnswer));
+    createInterface({ input: socket })
+      .on('line', (line) => parseAnswer(line, onAnswer))
+      .on('error', () => undefined);
   }
 
   send(sequence: number, octets: number): void {
