@@ -50,6 +50,14 @@ async function main(): Promise<void> {
   const log = createLogger(config.router.name, config.log.level);
   for (const { line, field, text } of loaded.warnings) log.warn(`${file}:${line}: ${field}: ${text}`);
 
+  // A promise that nobody waits for concerns one task: the router goes on. After an exception nobody knows what is half done: a supervisor
+  // starts cpnd again, which adopts what forwards in the kernel.
+  process.on('unhandledRejection', (reason) => log.error('a task failed', { error: reason instanceof Error ? reason.stack : String(reason) }));
+  process.on('uncaughtException', (error) => {
+    log.error('cpnd ends; forwarding stays in the kernel', { error: error.stack });
+    process.exit(1);
+  });
+
   const { dataplane, nowNs } = await makeDataplane(config, log);
   const router = await Router.start({ config, configFile: file, dataplane, clock: systemClock, log, nowNs });
   log.info('started', { config: file });
@@ -68,11 +76,11 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT', false));
   process.on('SIGUSR2', () => stop('SIGUSR2', true));
   process.on('SIGHUP', () => {
-    try {
-      void router.reload(readFileSync(file, 'utf8'));
-    } catch (error) {
-      log.error('reload failed', { error: String(error) });
-    }
+    const reload = async (): Promise<void> => {
+      const { ok, problems } = await router.reload(readFileSync(file, 'utf8'));
+      if (!ok) log.error('reload refused', { problems: formatConfigErrors(problems) });
+    };
+    reload().catch((error: unknown) => log.error('reload failed', { error: String(error) }));
   });
 }
 

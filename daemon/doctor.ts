@@ -14,6 +14,7 @@ const ok = (detail: string): Verdict => ({ status: 'ok', detail, mend: '' });
 export function routerChecks(parts: RouterParts): DoctorCheck[] {
   const checks: readonly (readonly [name: string, check: (parts: RouterParts) => Verdict])[] = [
     ['kernel-features', kernelFeatures],
+    ['interfaces', interfaces],
     ['service-prefix-routes', servicePrefixRoutes],
     ['kernel-routes', kernelRoutes],
     ['sids', sids],
@@ -31,6 +32,16 @@ function kernelFeatures({ dataplane }: RouterParts): Verdict {
   if (missing.length > 0) return { status: 'fail', detail: `the kernel lacks ${missing.join(', ')}`, mend: 'use a kernel with CONFIG_IPV6_SEG6_LWTUNNEL and CONFIG_BPF_SYSCALL' };
   if (notes.length > 0) return { status: 'warn', detail: notes.join('; '), mend: 'nothing has to be done where these features are not wanted' };
   return ok('seg6, seg6local and BPF are there');
+}
+
+function interfaces({ dataplane, config }: RouterParts): Verdict {
+  const links = new Map(dataplane.links().map((link) => [link.name, link]));
+  const names = Object.keys(config().interfaces);
+  const missing = names.filter((name) => !links.has(name));
+  if (missing.length > 0) return { status: 'fail', detail: `not there: ${missing.join(', ')}`, mend: 'create them, or correct `interfaces` in the configuration' };
+  const down = names.filter((name) => !links.get(name)!.up);
+  if (down.length > 0) return { status: 'warn', detail: `down: ${down.join(', ')}`, mend: 'look at `cpnctl show interfaces` and the cable' };
+  return ok(`${names.length} interfaces are up`);
 }
 
 function servicePrefixRoutes({ dataplane, config }: RouterParts): Verdict {

@@ -69,8 +69,9 @@ export class Router implements RouterParts {
   private readonly exits = new Map<string, { readonly first: string; services: number }>();
   private readonly exitsOfService = new Map<string, readonly string[]>();
   private reloading: Promise<unknown> = Promise.resolve();
+  private stopped = false;
 
-  /** Builds a router and starts it. Rejects, with what was programmed taken back, when a part cannot start. */
+  /** Builds a router and starts it. Rejects when a part cannot start; what stands in the kernel stays, so that an earlier run's flows go on. */
   static async start(options: RouterOptions): Promise<Router> {
     // The steering adopts what the dataplane holds, so that has to be open first.
     await options.dataplane.open(dataplaneOptions(options.config));
@@ -164,6 +165,7 @@ export class Router implements RouterParts {
 
   /** Stops. `keepForwarding` leaves everything in the kernel for the next run; otherwise all that is ours goes. */
   async stop(keepForwarding: boolean): Promise<void> {
+    this.stopped = true;
     this.restartTimer?.cancel();
     this.northbound?.close();
     this.instances.stop();
@@ -218,7 +220,28 @@ export class Router implements RouterParts {
       }));
       return { ok: false, problems, warnings: result.warnings, changes };
     }
-    const { config } = result;
+    try {
+      await this.apply(result.config, before);
+    } catch (error) {
+      return this.fallBack(before, result.config, error);
+    }
+    this.events.emit('config', 'config.reloaded', 'info', `${this.configFile} taken over: ${changes.length} changes`);
+    return { ok: true, problems: [], warnings: result.warnings, changes };
+  }
+
+  /** The kernel refused a part of a configuration: the running one is put back. */
+  private async fallBack(running: Config, refused: Config, error: unknown): Promise<ConfigAnswer> {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.events.emit('config', 'config.failed', 'error', `${this.configFile} could not be taken over: ${reason}`);
+    try {
+      await this.apply(running, refused);
+    } catch (again) {
+      this.events.emit('config', 'config.failed', 'error', `the running configuration could not be put back: ${String(again)}`);
+    }
+    return { ok: false, problems: [{ file: this.configFile, line: 1, column: 1, field: '', expected: 'a configuration the kernel takes', found: reason }], warnings: [], changes: [] };
+  }
+
+  private async apply(config: Config, before: Config): Promise<void> {
     this.current = config;
     this.options.log.setLevel?.(config.log.level);
     await this.dataplane.reconfigure(dataplaneOptions(config));
@@ -230,8 +253,6 @@ export class Router implements RouterParts {
     this.steering.reconfigure(steeringConfig(config));
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.announceNetworks();
-    this.events.emit('config', 'config.reloaded', 'info', `${this.configFile} taken over: ${changes.length} changes`);
-    return { ok: true, problems: [], warnings: result.warnings, changes };
   }
 
   private async applyAddresses(config: Config, before?: Config): Promise<void> {
@@ -388,10 +409,17 @@ export class Router implements RouterParts {
       this.restartTimer = this.clock.setTimeout(() => this.waitForRestartEnd(deadline), RESTART_CHECK_MS);
       return;
     }
-    void this.dataplane.routes.settled().then(async () => {
+    void this.sweepStale();
+  }
+
+  private async sweepStale(): Promise<void> {
+    try {
+      await this.dataplane.routes.settled();
       const swept = await this.dataplane.routes.sweepStale();
       if (swept > 0) this.events.emit('dataplane', 'dataplane.swept', 'info', `${swept} kernel routes of an earlier run are gone`);
-    });
+    } catch (error) {
+      if (!this.stopped) this.events.emit('dataplane', 'dataplane.sweep-failed', 'warning', `kernel routes of an earlier run are left: ${String(error)}`);
+    }
   }
 }
 

@@ -1,0 +1,86 @@
+/** One whole router on the dataplane in memory: configurations that are taken over, refused, and put back. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { ManualClock } from '../../daemon/clock.js';
+import { parseConfig } from '../../daemon/config/load.js';
+import { routerChecks } from '../../daemon/doctor.js';
+import { silentLogger } from '../../daemon/log.js';
+import { Router } from '../../daemon/router.js';
+import { FakeDataplane } from '../../dataplane/fake.js';
+
+const OWN = 'fc00:0:1::1';
+const link = (name: string, index: number) => ({ name, index, up: true, mtu: 1500, addresses: [] });
+
+/** Refuses what a test asks it to. */
+class RefusingDataplane extends FakeDataplane {
+  refused: string | undefined;
+
+  override setAddresses(interfaceName: string, addresses: readonly string[]): Promise<void> {
+    if (this.refused !== undefined && addresses.includes(this.refused)) return Promise.reject(new Error(`address ${this.refused} on ${interfaceName}: permission denied`));
+    return super.setAddresses(interfaceName, addresses);
+  }
+}
+
+let folder = '';
+let router: Router | undefined;
+
+before(() => (folder = mkdtempSync(join(tmpdir(), 'cpnd-router-'))));
+after(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  await router?.stop(false);
+  router = undefined;
+});
+
+const text = (address: string, role = 'core'): string => `
+router: {name: r1, id: 10.0.0.1, loopback: "${OWN}", locator: "fcbb:bb00:1::/48", sidBlocks: ["fcbb:bb00::/32"], domainSources: ["fc00::/16"]}
+interfaces:
+  eth1: {role: ${role}, addresses: ["${address}"]}
+cpn: {servicePrefixes: ["2001:db8:5e::/48"], stamp: {enabled: false}}
+api: {listen: "unix://${folder}/cpnd.sock"}
+`;
+
+async function start(config: string): Promise<{ router: Router; dataplane: RefusingDataplane }> {
+  const parsed = parseConfig(config, 'cpnd.yaml');
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const clock = new ManualClock();
+  const dataplane = new RefusingDataplane([link('lo', 1), link('eth1', 2)], () => clock.now());
+  router = await Router.start({ config: parsed.config, configFile: 'cpnd.yaml', dataplane, clock, log: silentLogger, nowNs: () => BigInt(Math.round(clock.now() * 1e6)) });
+  return { router, dataplane };
+}
+
+test('a configuration with errors changes nothing and names them', async () => {
+  const { router, dataplane } = await start(text('2001:db8:1::1/64'));
+  const answer = await router.reload(text('2001:db8:1::1/64', 'backbone'));
+  assert.equal(answer.ok, false);
+  assert.deepEqual(answer.problems.map(({ field, line }) => [field, line]), [['interfaces.eth1.role', 4]]);
+  assert.equal(dataplane.options?.interfaces['eth1'], 'core');
+});
+
+test('a configuration that the kernel refuses is answered, and the running one is put back', async () => {
+  const { router, dataplane } = await start(text('2001:db8:1::1/64'));
+  dataplane.refused = '2001:db8:2::1/64';
+  const answer = await router.reload(text('2001:db8:2::1/64', 'client'));
+  assert.equal(answer.ok, false);
+  assert.match(answer.problems[0]!.found, /permission denied/);
+  assert.equal(router.config().interfaces['eth1']?.role, 'core');
+  assert.equal(dataplane.options?.interfaces['eth1'], 'core');
+  assert.ok(router.events.since().some(({ type, severity }) => type === 'config.failed' && severity === 'error'));
+});
+
+test('a good configuration is taken over after a refused one', async () => {
+  const { router, dataplane } = await start(text('2001:db8:1::1/64'));
+  dataplane.refused = '2001:db8:2::1/64';
+  const answers = await Promise.all([router.reload(text('2001:db8:2::1/64')), router.reload(text('2001:db8:3::1/64', 'client'))]);
+  assert.deepEqual(answers.map(({ ok }) => ok), [false, true]);
+  assert.equal(dataplane.options?.interfaces['eth1'], 'client');
+});
+
+test('doctor names interfaces of the configuration that are not there', async () => {
+  const { router } = await start(text('2001:db8:1::1/64').replace('eth1: ', 'eth9: '));
+  const check = routerChecks(router).find(({ name }) => name === 'interfaces');
+  assert.equal(check?.status, 'fail');
+  assert.match(check.detail, /eth9/);
+});
