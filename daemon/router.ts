@@ -65,8 +65,8 @@ export class Router implements RouterParts {
   private readonly sidPrefixes = new Set<string>();
   /** Networks of the configuration that are announced now. */
   private readonly announcedNetworks = new Set<string>();
-  /** Exits with a candidate: the first SID towards them, and how many services they stand behind. */
-  private readonly exits = new Map<string, { readonly first: string; services: number }>();
+  /** Exits with a candidate: the first SID towards them, by service. */
+  private readonly exits = new Map<string, Map<string, string>>();
   private readonly exitsOfService = new Map<string, readonly string[]>();
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
@@ -250,6 +250,7 @@ export class Router implements RouterParts {
     this.applySids();
     this.stamp?.reconfigure({ intervalMs: config.cpn.stamp.intervalMs, lost: config.cpn.stamp.lost, allowed: config.router.domainSources });
     this.instances.configure(instancesConfig(config));
+    this.trackExits([...this.exitsOfService.keys()]);
     this.steering.reconfigure(steeringConfig(config));
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.announceNetworks();
@@ -368,7 +369,7 @@ export class Router implements RouterParts {
   }
 
   /** Keeps the exits whose way is watched: those behind some candidate, each with the first SID towards it. */
-  private trackExits(services: ReadonlySet<string>): void {
+  private trackExits(services: Iterable<string>): void {
     let changed = false;
     for (const service of services) {
       const via = viaOf(this.current, service);
@@ -380,25 +381,20 @@ export class Router implements RouterParts {
       for (const exit of this.exitsOfService.get(service) ?? []) {
         const watched = this.exits.get(exit);
         if (!watched || now.has(exit)) continue;
-        if (--watched.services > 0) continue;
-        this.exits.delete(exit);
+        watched.delete(service);
+        if (watched.size === 0) this.exits.delete(exit);
         changed = true;
       }
-      const before = new Set(this.exitsOfService.get(service));
       for (const [exit, first] of now) {
-        if (before.has(exit)) continue;
-        const watched = this.exits.get(exit);
-        if (watched) {
-          watched.services++;
-          continue;
-        }
-        this.exits.set(exit, { first, services: 1 });
+        const watched = this.exits.get(exit) ?? new Map<string, string>();
+        if (watched.get(service) === first) continue;
+        this.exits.set(exit, watched.set(service, first));
         changed = true;
       }
       if (now.size > 0) this.exitsOfService.set(service, [...now.keys()]);
       else this.exitsOfService.delete(service);
     }
-    if (changed) this.paths.setExits(new Map([...this.exits].map(([exit, { first }]) => [exit, first])));
+    if (changed) this.paths.setExits(new Map([...this.exits].map(([exit, firsts]) => [exit, firsts.values().next().value!])));
   }
 
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */

@@ -10,6 +10,7 @@ import { routerChecks } from '../../daemon/doctor.js';
 import { silentLogger } from '../../daemon/log.js';
 import { Router } from '../../daemon/router.js';
 import { FakeDataplane } from '../../dataplane/fake.js';
+import { exitOf, makeAdvertisement, makeInstance, SERVICE, sidOf } from './rib/instances.js';
 
 const OWN = 'fc00:0:1::1';
 const link = (name: string, index: number) => ({ name, index, up: true, mtu: 1500, addresses: [] });
@@ -42,13 +43,13 @@ cpn: {servicePrefixes: ["2001:db8:5e::/48"], stamp: {enabled: false}}
 api: {listen: "unix://${folder}/cpnd.sock"}
 `;
 
-async function start(config: string): Promise<{ router: Router; dataplane: RefusingDataplane }> {
+async function start(config: string): Promise<{ router: Router; dataplane: RefusingDataplane; clock: ManualClock }> {
   const parsed = parseConfig(config, 'cpnd.yaml');
   assert.ok(parsed.ok, JSON.stringify(parsed));
   const clock = new ManualClock();
   const dataplane = new RefusingDataplane([link('lo', 1), link('eth1', 2)], () => clock.now());
   router = await Router.start({ config: parsed.config, configFile: 'cpnd.yaml', dataplane, clock, log: silentLogger, nowNs: () => BigInt(Math.round(clock.now() * 1e6)) });
-  return { router, dataplane };
+  return { router, dataplane, clock };
 }
 
 test('a configuration with errors changes nothing and names them', async () => {
@@ -83,4 +84,28 @@ test('doctor names interfaces of the configuration that are not there', async ()
   const check = routerChecks(router).find(({ name }) => name === 'interfaces');
   assert.equal(check?.status, 'fail');
   assert.match(check.detail, /eth9/);
+});
+
+test('an exit that moved to another locator is reached by its new SIDs', async () => {
+  const { router, dataplane, clock } = await start(text('2001:db8:1::1/64'));
+  const route = (prefix: string) => dataplane.routes.set({ prefix, target: { kind: 'unicast', nextHops: [{ interface: 'eth1' }] } });
+  const resolved = async (): Promise<boolean | undefined> => {
+    clock.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+    return [...router.paths.list()].find(({ exit }) => exit === exitOf(2))?.state.resolved;
+  };
+  const advertise = (sequence: number, locator: number, service = SERVICE): void => {
+    const sid = makeInstance(2, 1).sid!;
+    router.computingRib.advertise(makeAdvertisement(2, sequence, { service, instances: [makeInstance(2, 1, { sid: { ...sid, sid: sidOf(locator, 1) } })] }));
+    router.computingRib.flush();
+  };
+  route('fcbb:bb00:2::/48');
+  advertise(1, 2);
+  advertise(1, 2, '2001:db8:5e::2');
+  assert.equal(await resolved(), true);
+  dataplane.routes.remove('fcbb:bb00:2::/48');
+  route('fcbb:bb00:12::/48');
+  advertise(2, 0x12);
+  advertise(2, 0x12, '2001:db8:5e::2');
+  assert.equal(await resolved(), true);
 });
