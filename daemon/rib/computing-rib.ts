@@ -45,6 +45,9 @@ interface ServiceEntry {
   candidates: readonly Candidate[] | undefined;
 }
 
+/** The longest a timer is set for, ms: Node runs one of 2^31 ms or more at once, and a validity may be 136 years. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** A domain has one or two SID structures; what a peer makes up beyond is kept as it is. */
 const MAX_STRUCTURES = 64;
 
@@ -79,6 +82,11 @@ export class ComputingRib {
   /** Number of advertisements held, those that do not count included. */
   get advertisementCount(): number {
     return this.held;
+  }
+
+  /** Advertisements, some replaced already, whose validity is watched. */
+  get waitingForExpiry(): number {
+    return this.expiries.length;
   }
 
   /** Calls `listener` with the services that changed, at most once a batch. */
@@ -301,11 +309,23 @@ export class ComputingRib {
   }
 
   private expireAt(time: number, held: Held): void {
+    if (this.expiries.length > 2 * this.held + 1024) this.forgetExpiries();
     this.expiries.push(held, time);
-    if (time >= this.expiryAt) return;
+    if (time < this.expiryAt) this.armExpiry(time);
+  }
+
+  /** What was replaced before its time: only advertisements that are held stay in the queue. */
+  private forgetExpiries(): void {
+    this.expiries.clear();
+    for (const { held } of this.entries.values()) {
+      for (const one of held) if (!one.gone && one.advertisement.validityMs > 0) this.expiries.push(one, one.receivedAt + one.advertisement.validityMs);
+    }
+  }
+
+  private armExpiry(time: number): void {
     this.expiryTimer?.cancel();
     this.expiryAt = time;
-    this.expiryTimer = this.options.clock.setTimeout(() => this.expire(), time - this.options.clock.now());
+    this.expiryTimer = this.options.clock.setTimeout(() => this.expire(), Math.min(LONGEST_TIMER_MS, Math.max(1, time - this.options.clock.now())));
   }
 
   private expire(): void {
@@ -316,11 +336,8 @@ export class ComputingRib {
     }
     this.expiryAt = Infinity;
     this.expiryTimer = undefined;
-    // Those replaced long ago go with the next expiry: nothing has to look for them.
     const next = this.expiries.peekValue();
-    if (next === undefined) return;
-    this.expiryAt = next;
-    this.expiryTimer = this.options.clock.setTimeout(() => this.expire(), Math.max(1, next - now));
+    if (next !== undefined) this.armExpiry(next);
   }
 }
 

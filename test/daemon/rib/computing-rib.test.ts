@@ -109,6 +109,24 @@ describe('computing RIB', () => {
     assert.deepEqual([...rib.foreignExits()], []);
   });
 
+  it('sets no timer beyond what timers can, and keeps nothing of advertisements that were replaced before their time', () => {
+    const clock = new ManualClock();
+    const delays: number[] = [];
+    const rib = new ComputingRib({
+      clock: { now: () => clock.now(), unixMs: () => clock.unixMs(), setTimeout: (callback, ms) => (delays.push(ms), clock.setTimeout(callback, ms)) },
+      log: silentLogger,
+      ownExit: OWN,
+    });
+    const forever = 4_294_967_295_000;
+    for (let sequence = 1; sequence <= 5000; sequence++) rib.advertise(makeAdvertisement(2, sequence, { validityMs: forever }));
+    assert.ok(delays.every((delay) => delay < 2 ** 31));
+    assert.ok(rib.waitingForExpiry < 2000, `${rib.waitingForExpiry} wait for their expiry`);
+    clock.advance(2 ** 31);
+    assert.equal(list(rib).length, 1);
+    clock.advance(forever);
+    assert.deepEqual(list(rib), []);
+  });
+
   it('forgets an advertisement when its validity is over, counted from receipt', () => {
     const { clock, rib, batches } = setup();
     rib.advertise(makeAdvertisement(2, 1, { validityMs: 1000 }));
