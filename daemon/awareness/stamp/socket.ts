@@ -16,6 +16,10 @@ const IPV6_FREEBIND = 78;
 const READABLE = 1;
 
 const BATCH = 32;
+/** Batches read in one turn of the event loop, so that a flood of packets does not keep it for itself. */
+const BATCHES_A_TURN = 8;
+/** Batches read when somebody has to know what is there: as much as a socket buffer of the usual size holds. */
+const BATCHES_AT_ONCE = 128;
 const STRIDE = 2048;
 /** struct sockaddr_in6 */
 const NAME = 28;
@@ -77,7 +81,7 @@ export class TimestampedSocket {
       native.setsockopt(this.fd, SOL_IPV6, IPV6_UNICAST_HOPS, 255);
       native.setsockopt(this.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
       native.bind(this.fd, socketAddress(address, port));
-      this.handle = native.poll(this.fd, READABLE, () => this.drain());
+      this.handle = native.poll(this.fd, READABLE, () => this.read(BATCHES_A_TURN));
     } catch (error) {
       native.close(this.fd);
       throw error;
@@ -86,7 +90,11 @@ export class TimestampedSocket {
 
   /** Hands over everything that waits in the socket. */
   drain(): void {
-    while (!this.closed) {
+    this.read(BATCHES_AT_ONCE);
+  }
+
+  private read(batches: number): void {
+    for (let batch = 0; batch < batches && !this.closed; batch++) {
       let count: number;
       try {
         count = native.recvBatch(this.fd, this.arena, this.lengths, this.names, this.control, this.controlLengths);

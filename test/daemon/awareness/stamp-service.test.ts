@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { decodeReflector, encodeSender, STAMP_LENGTH } from '../../../daemon/awareness/stamp/packet.js';
 import { ERROR_ESTIMATE, Reflector } from '../../../daemon/awareness/stamp/reflector.js';
 import { StampService } from '../../../daemon/awareness/stamp/service.js';
-import { readControl } from '../../../daemon/awareness/stamp/socket.js';
+import { readControl, socketAddress, TimestampedSocket } from '../../../daemon/awareness/stamp/socket.js';
 import { ntpFromUnixNs } from '../../../daemon/awareness/stamp/timestamp.js';
 
 async function freePort(): Promise<number> {
@@ -29,6 +29,27 @@ const until = async (condition: () => boolean, what: string): Promise<void> => {
 };
 
 const probe = (sequence: number): Uint8Array => encodeSender({ sequence, timestamp: ntpFromUnixNs(BigInt(Date.now()) * 1_000_000n), errorEstimate: ERROR_ESTIMATE, sessionId: 9 });
+
+it('a socket that is flooded leaves the event loop its turns', async () => {
+  const port = await freePort();
+  const self = socketAddress('::1', port);
+  let received = 0;
+  // Every packet that is read brings two more: reading until nothing is left would not end.
+  const socket = new TimestampedSocket('::1', port, ({ data }) => {
+    if (++received < 200_000) for (let i = 0; i < 2; i++) socket.send(Uint8Array.from(data), self);
+  }, (error) => assert.fail(String(error)));
+  socket.send(new Uint8Array(8), self);
+  try {
+    let turns = 0;
+    while (received < 10_000) {
+      turns++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(turns > 10, `${turns} turns for ${received} packets`);
+  } finally {
+    socket.close();
+  }
+});
 
 describe('a STAMP service on the loopback interface', () => {
   let port: number;
