@@ -24,7 +24,7 @@ export function makeSid(locator: Prefix, functionBits: number, functionCode: num
   if (functionCode < 0 || functionCode >= 2 ** functionBits) throw new RangeError(`function ${functionCode} does not fit ${functionBits} bits`);
   const bytes = Uint8Array.from(locator.bytes);
   for (let bit = 0; bit < functionBits; bit++) {
-    if ((functionCode >>> (functionBits - 1 - bit)) & 1) {
+    if (Math.floor(functionCode / 2 ** (functionBits - 1 - bit)) % 2 === 1) {
       const at = locator.length + bit;
       bytes[at >> 3]! |= 0x80 >> (at & 7);
     }

@@ -5,6 +5,7 @@
  * the minimum interval. Services that are due together share sequence and time, so that their routes can be packed (proto/WIRE.md section 1).
  */
 import type { Clock, Timer } from '../clock.js';
+import { CPN_MAX_SENT, cpnBlockSize, cpnInstanceSize } from '../computing/block.js';
 import type { Instance } from '../computing/types.js';
 import type { CpnConfig, HealthCheckConfig, InstanceConfig, RouterConfig } from '../config/types.js';
 import type { EventLog } from '../events.js';
@@ -52,6 +53,8 @@ export class LocalInstances {
   private readonly records = new Map<string, ServiceRecord>();
   /** Services to look at when the present run of code is over. */
   private readonly touched = new Set<string>();
+  /** IDs of instances that found no room in the block of their service, for one event a change. */
+  private readonly leftOut = new Map<string, string>();
   private all = false;
   private soon: Timer | undefined;
   private later: Timer | undefined;
@@ -208,7 +211,8 @@ export class LocalInstances {
     const now = this.clock.now();
     const due: [service: string, instances: Instance[]][] = [];
     for (const service of this.all ? new Set([...this.records.keys(), ...this.touched]) : this.touched) {
-      const instances = [...this.instances.values()].filter(({ local }) => local.config.service === service && local.healthy).map(({ local }) => local.instance);
+      const healthy = [...this.instances.values()].filter(({ local }) => local.config.service === service && local.healthy).map(({ local }) => local.instance);
+      const instances = this.fitting(service, healthy);
       const verdict = this.all ? 'now' : this.judge(service, instances);
       if (verdict === 'later') {
         this.wake(this.records.get(service)!.at + this.config.announce.minIntervalMs);
@@ -239,6 +243,29 @@ export class LocalInstances {
     });
     this.announce(advertisements);
     for (const [service, instances] of due) if (instances.length === 0) this.records.delete(service);
+  }
+
+  /** Those that the block of a service has room for, in the order of the configuration (proto/WIRE.md section 1). */
+  private fitting(service: string, instances: readonly Instance[]): Instance[] {
+    const origin = { exit: this.config.router.loopback, sequence: 0n, originatedAt: 0n, validity: 0 };
+    let room = CPN_MAX_SENT - cpnBlockSize({ service: undefined, origin, instances: [] });
+    const fitting = instances.filter((instance) => {
+      const size = cpnInstanceSize(instance);
+      if (size > room) return false;
+      room -= size;
+      return true;
+    });
+    const left = instances.filter((instance) => !fitting.includes(instance)).map(({ id }) => id);
+    this.tellLeftOut(service, left.join(', '));
+    return fitting;
+  }
+
+  private tellLeftOut(service: string, ids: string): void {
+    if ((this.leftOut.get(service) ?? '') === ids) return;
+    if (ids === '') this.leftOut.delete(service);
+    else this.leftOut.set(service, ids);
+    const text = ids === '' ? `all instances of ${service} are announced` : `instances ${ids} of ${service} are not announced: one announcement has room for ${CPN_MAX_SENT} octets`;
+    this.events.emit('awareness', 'instance.left-out', ids === '' ? 'info' : 'warning', text, { service });
   }
 
   private judge(service: string, instances: readonly Instance[]): 'now' | 'later' | 'no' {

@@ -4,6 +4,7 @@
  */
 import type { BgpNeighborConfig } from '../config/types.js';
 import { Prefix } from '../../dataplane/packet/ip.js';
+import type { CpnEvent } from '../computing/block.js';
 import type { PathChange } from './adj-rib-in.js';
 import { identifierNumber } from './best-path.js';
 import { Connection, type ConnectionHandlers, type ConnectionOptions } from './connection.js';
@@ -17,6 +18,8 @@ import type { Stream } from './transport.js';
 import { CeaseSubcode, describeNotification } from './wire/notification.js';
 import type { Fault, Notification, OpenMessage } from './wire/types.js';
 
+/** Faults of one CPN block that are named in its event. */
+const REPORTED_CPN_EVENTS = 8;
 /** How long a TCP connection attempt may take, ms. */
 const connectTimeoutMs = 5000;
 const idleHold = { initialMs: 1000, maximumMs: 60_000 };
@@ -192,9 +195,8 @@ export class Peer {
         if (message.disposition === 'treatAsWithdraw') this.counters.treatAsWithdraw++;
         else if (message.disposition === 'attributeDiscard') this.counters.attributeDiscard++;
         for (const fault of message.faults) this.reportFault(fault, raw);
-        for (const { offset, instance, reason } of message.attributes?.cpn?.events ?? []) {
-          report(this.address, 'fault', `CPN block, octet ${offset}${instance === undefined ? '' : `, instance ${instance}`}: ${reason}`, message.attributes?.cpn?.value);
-        }
+        const { cpn } = message.attributes ?? {};
+        if (cpn && cpn.events.length > 0) report(this.address, 'fault', describeCpnEvents(cpn.events), cpn.value);
         this.exchange.update(message);
       },
       routeRefresh: (message) => this.exchange.routeRefresh(message),
@@ -288,4 +290,11 @@ export class Peer {
     const theirs = identifierNumber(open.identifier);
     return ours === theirs ? local.as < open.as : ours < theirs;
   }
+}
+
+/** What was ignored of one block, in one line: a block may have some thousand faults. */
+function describeCpnEvents(events: readonly CpnEvent[]): string {
+  const named = events.slice(0, REPORTED_CPN_EVENTS).map(({ offset, instance, reason }) => `octet ${offset}${instance === undefined ? '' : `, instance ${instance}`}: ${reason}`);
+  const more = events.length > named.length ? `; and ${events.length - named.length} more` : '';
+  return `CPN block, ${named.join('; ')}${more}`;
 }

@@ -43,6 +43,8 @@ export interface SpeakerOptions {
 
 /** Prefixes decided before others get their turn. */
 const decisionSlice = 250;
+/** Octets of a faulty message that its event keeps: an extended message may have 65,535, and many events are kept. */
+const rawLimit = 4096;
 /** How long to wait before listening is tried again, ms. */
 const listenRetryMs = 2000;
 
@@ -322,7 +324,7 @@ export class BgpSpeaker {
     const line = `bgp ${peer === '' ? '' : `${peer}: `}${text}`;
     if (kind === 'state') log?.info(line);
     else log?.warn(line);
-    const event: BgpEvent = { unixMs: clock.unixMs(), peer, kind, text, raw: raw && Buffer.from(raw).toString('hex') };
+    const event: BgpEvent = { unixMs: clock.unixMs(), peer, kind, text, raw: raw && Buffer.from(raw.subarray(0, rawLimit)).toString('hex') };
     for (const listener of this.eventListeners) listener(event);
   }
 }

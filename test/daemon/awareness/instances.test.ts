@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { gradeOf } from '../../../daemon/awareness/grade.js';
 import { LocalInstances, type HealthListener, type LocalInstancesConfig } from '../../../daemon/awareness/instances.js';
 import type { InstanceUpdate } from '../../../daemon/awareness/instance.js';
+import { CPN_MAX_SENT, cpnBlockSize, encodeCpnBlock } from '../../../daemon/computing/block.js';
 import { ManualClock } from '../../../daemon/clock.js';
 import type { InstanceConfig } from '../../../daemon/config/types.js';
 import { EventLog } from '../../../daemon/events.js';
@@ -66,6 +67,22 @@ describe('local instances', () => {
   let bench: Bench;
   beforeEach(() => {
     bench = new Bench([instance(A, 1), instance(A, 2), instance(B, 1)]);
+  });
+
+  it('are announced as far as one block has room, and the others are named once', () => {
+    const many = new Bench(Array.from({ length: 60 }, (_, index) => instance(A, index + 1, { sid: `fcbb:bb00:11:e${(index + 1).toString(16).padStart(3, '0')}::` })));
+    const [advertisement] = many.last;
+    const { exit, sequence, originatedAt } = advertisement!;
+    const block = { service: undefined, origin: { exit, sequence, originatedAt, validity: 0 }, instances: advertisement!.instances };
+    assert.ok(encodeCpnBlock(block).length <= CPN_MAX_SENT);
+    assert.ok(cpnBlockSize({ ...block, instances: [...block.instances, block.instances[0]!] }) > CPN_MAX_SENT);
+    many.local.drain({ service: A, id: 1 }, true);
+    const told = () => many.events.since().filter(({ type }) => type === 'instance.left-out').map(({ text }) => text);
+    assert.equal(told().length, 1);
+    assert.match(told()[0]!, / 60 of 2001:db8:5e::1 are not announced/);
+    many.local.configure(many.config([instance(A, 1), instance(A, 2)]));
+    many.clock.advance(2000);
+    assert.match(told()[1]!, /all instances .* are announced/);
   });
 
   it('are announced at the start, all services with one sequence and time', () => {

@@ -68,6 +68,18 @@ describe('A malformed UPDATE', () => {
     assert.ok(node.events.some((event) => event.kind === 'fault' && event.text.startsWith('attribute 255') && event.raw?.endsWith('43504e010002ffff')));
   });
 
+  test('with a CPN block full of faults is one event, however many they are', () => {
+    const { node, peer } = setUp();
+    node.neighbors = node.neighbors.map((config) => ({ ...config, cpn: true, cpnAccept: ['2001:db8:5e::/48'] }));
+    node.speaker.reconfigure(node.config());
+    // Instance TLVs without a value.
+    const block = `43504e01${'00030000'.repeat(200)}`;
+    peer.send(update(`${reach('80 2001 0db8 005e 0000 0000 0000 0000 0001')} ${origin} ${asPath} d0 ff ${(block.length / 2).toString(16).padStart(4, '0')} ${block}`));
+    const faults = node.events.filter((event) => event.kind === 'fault');
+    assert.equal(faults.length, 1);
+    assert.match(faults[0]!.text, /octet 8: Instance: length 0, at least 8 needed; .*; and 193 more$/);
+  });
+
   test('never does more than its disposition says, whatever its octets are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 60 }), (noise) => {
