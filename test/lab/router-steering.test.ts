@@ -57,6 +57,7 @@ for (const { kind, exit, node, break: breakIt, mend } of [
     assert.equal(fresh.answered, 30);
     assert.ok((fresh.nodes[node] ?? 0) > 0, `new flows should reach ${node} again: ${JSON.stringify(fresh.nodes)}`);
     assert.deepEqual(await traffic.pinned(), moved);
+    await traffic.flowing();
     const report = await traffic.stop();
     assert.equal(report.moved, affected.length);
   });

@@ -12,6 +12,7 @@ import { bgpMethods, computingMethods, routerMethods } from '../../../proto/meth
 import { configurations, FRR_DAEMONS, frrConfiguration, ROUTERS, SERVICE, topology, yamlOf, type Configurations, type FileConfig, type RouterName, type TopologyOptions } from './network.js';
 
 export { LOOPBACK, SERVICE, sidOf, CLIENT, CLIENT2, END, END_X, REFLECTOR } from './network.js';
+export type { RouterName } from './network.js';
 
 const tool = (name: string): string => join(checkout, `dist/lab/tools/${name}.js`);
 export const PORT = 8080;
@@ -283,6 +284,17 @@ export class SteadyTraffic {
     const flows = await this.network.router('entry').flows();
     const mine = flows.filter(({ sourcePort }) => sourcePort >= this.first && sourcePort < this.first + this.count);
     return new Map(mine.map(({ sourcePort, exit }) => [sourcePort, exit]));
+  }
+
+  /** Waits until every flow has sent some more packets. */
+  async flowing(packets = 3): Promise<void> {
+    const counts = async (): Promise<Map<number, bigint>> => new Map((await this.network.router('entry').flows()).map(({ sourcePort, packets: count }) => [sourcePort, count]));
+    const before = await counts();
+    const goesOn = async (): Promise<boolean> => {
+      const now = await counts();
+      return Array.from({ length: this.count }, (_, i) => this.first + i).every((port) => (now.get(port) ?? 0n) >= (before.get(port) ?? 0n) + BigInt(packets));
+    };
+    await waitFor(goesOn, { timeoutMs: 10_000, what: 'packets of every flow', intervalMs: 20 });
   }
 
   /** Waits until flows satisfy a condition and returns their exits. */
