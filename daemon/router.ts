@@ -15,6 +15,7 @@ import type { ServiceRouteChange } from './bgp/change-feed.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { diffConfig } from './config/diff.js';
+import { formatConfigErrors } from './config/errors.js';
 import { parseConfig } from './config/load.js';
 import type { Config } from './config/types.js';
 import { EventLog } from './events.js';
@@ -202,10 +203,7 @@ export class Router implements RouterParts {
 
   private async takeOver(text: string): Promise<ConfigAnswer> {
     const result = parseConfig(text, this.configFile);
-    if (!result.ok) {
-      this.events.emit('config', 'config.refused', 'warning', `${this.configFile} has ${result.errors.length} errors and is not taken over`);
-      return { ok: false, problems: result.errors, warnings: [], changes: [] };
-    }
+    if (!result.ok) return this.refuse(result.errors);
     const before = this.current;
     const changes = diffConfig(before, result.config);
     const fixed = changes.filter(({ effect }) => effect === 'restart');
@@ -218,7 +216,7 @@ export class Router implements RouterParts {
         expected: `${running ?? 'nothing'} as long as cpnd runs (only a restart takes a change over)`,
         found: after ?? 'nothing',
       }));
-      return { ok: false, problems, warnings: result.warnings, changes };
+      return this.refuse(problems, result.warnings, changes);
     }
     try {
       await this.apply(result.config, before);
@@ -252,8 +250,15 @@ export class Router implements RouterParts {
     this.instances.configure(instancesConfig(config));
     this.trackExits([...this.exitsOfService.keys()]);
     this.steering.reconfigure(steeringConfig(config));
+    this.retrackExits();
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.announceNetworks();
+  }
+
+  /** Whoever sent a signal has the log alone to read what is wrong. */
+  private refuse(problems: ConfigAnswer['problems'], warnings: ConfigAnswer['warnings'] = [], changes: ConfigAnswer['changes'] = []): ConfigAnswer {
+    this.events.emit('config', 'config.refused', 'warning', `${this.configFile} is not taken over: ${formatConfigErrors(problems)}`);
+    return { ok: false, problems, warnings, changes };
   }
 
   private async applyAddresses(config: Config, before?: Config): Promise<void> {
@@ -395,6 +400,13 @@ export class Router implements RouterParts {
       else this.exitsOfService.delete(service);
     }
     if (changed) this.paths.setExits(new Map([...this.exits].map(([exit, firsts]) => [exit, firsts.values().next().value!])));
+  }
+
+  /** Other transit SIDs mean other ways to watch. */
+  private retrackExits(): void {
+    this.exits.clear();
+    this.exitsOfService.clear();
+    this.trackExits(new Set(this.computingRib.services()));
   }
 
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */
