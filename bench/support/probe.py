@@ -1,6 +1,6 @@
 """Probes of a service from a client, and their far end at the computing nodes.
 
-probe.py echo SERVICE COUNT new|pinned        ICMPv6 echoes, one after the other; prints round-trip times in ns, -1 for a lost one
+probe.py echo SERVICE COUNT new|pinned [MS]   ICMPv6 echoes, one after the other, MS apart; prints round-trip times in ns, -1 for a lost one
 probe.py burst SERVICE PORT FLOWS PACKETS at-once|after-answer
                                               UDP bursts of one flow each; after-answer: the first packet's answer is waited for
 probe.py collect SERVICE PORT                 receives bursts until SIGINT, answers packet 0 of each, prints flow and number in the order of arrival
@@ -11,7 +11,7 @@ import sys
 import time
 
 
-def echo(service, count, fresh):
+def echo(service, count, fresh, pause_ms):
     link = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     link.settimeout(1)
     link.connect((service, 0))
@@ -27,6 +27,8 @@ def echo(service, count, fresh):
                     break
         except socket.timeout:
             print(-1)
+        if pause_ms > 0:
+            time.sleep(pause_ms / 1000)
 
 
 def burst(service, port, flows, packets, after_answer):
@@ -66,7 +68,7 @@ def collect(service, port):
 def main():
     mode, service, *rest = sys.argv[1:]
     if mode == "echo":
-        echo(service, int(rest[0]), rest[1] == "new")
+        echo(service, int(rest[0]), rest[1] == "new", float(rest[2]) if len(rest) > 2 else 0)
     elif mode == "burst":
         burst(service, int(rest[0]), int(rest[1]), int(rest[2]), rest[3] == "after-answer")
     else:
