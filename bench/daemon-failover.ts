@@ -85,7 +85,7 @@ function detectedAt(log: string, exit: string, since: number): number | undefine
 }
 
 /** The weights of survivors that flows of `dead` should follow: what the survivors state and measure, without the tolerance around the best. */
-async function wantedShares(candidates: readonly Candidate[], dead: string): Promise<Map<string, number>> {
+function wantedShares(candidates: readonly Candidate[], dead: string): Map<string, number> {
   const raw = candidates.flatMap(({ exit, pathDelayUs }) => {
     const index = EXITS.findIndex((n) => exitAddress(n) === exit);
     // spare rate / predicted latency; both times in us, 50 ms of service (support/network.ts).
@@ -134,7 +134,7 @@ async function measure(flows: number, connections: number, death: Death): Promis
     const upBefore = await establishedPorts(network);
     const policies = (await network.policies()).filter(({ exit }) => exit === dead).map(({ id }) => id);
     const watch = await network.start('entry', 'bench/support/policy-watch.js', { bpffs: '/run/cpn/bpf' });
-    const shares = await wantedShares(candidates, dead);
+    const shares = wantedShares(candidates, dead);
     await waitFor(() => Date.now() - started > DEATH_AFTER_MS, { timeoutMs: TRAFFIC_S * 1000, what: 'the traffic to run' });
     // Every flow has packets on the way while the exit dies.
     const traffic = sender.call({ count: flows, first: 0, span: flows, rate: Math.round(flows / 2) });

@@ -254,7 +254,7 @@ const dataplane = mapping({
   maxNewFlows: integer(1024, 4_194_304, 'a number of flows').default(65_536),
   puntLimits: mapping({
     interfaceRate: packetsPerSecond(100_000),
-    interfaceBurst: burst(20_000),
+    interfaceBurst: burst(5_000),
     sourceRate: packetsPerSecond(20_000),
     sourceBurst: burst(5_000),
   }).prefault({}),

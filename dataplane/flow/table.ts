@@ -29,6 +29,7 @@ import { readOwners, writeOwner } from './owners.js';
 import { drainPathMtu, openPathMtuSocket } from './path-mtu.js';
 import { PolicyTable } from './policies.js';
 import { PUNT_BATCH, PuntPath, type PuntSettings } from './punt.js';
+import { PuntGovernor } from './punt-governor.js';
 import { FlowAgeing, scanFlows } from './scanner.js';
 import { openTun, removeTun, type Tun } from './tun.js';
 
@@ -66,6 +67,7 @@ interface OpenState {
   readonly destinations: Set<string>;
   readonly domainSources: Set<string>;
   readonly attached: Set<number>;
+  readonly governor: PuntGovernor;
   options: DataplaneOptions;
   timer: NodeJS.Timeout;
 }
@@ -150,6 +152,7 @@ export class KernelFlowTable implements FlowTable {
         destinations: new Set(),
         domainSources: new Set(),
         attached: new Set(),
+        governor: new PuntGovernor(),
         options,
         timer: this.startTimer(options.flowIdleMs),
       };
@@ -179,10 +182,17 @@ export class KernelFlowTable implements FlowTable {
     for (const prefix of options.servicePrefixes) wanted.set(prefix, DESTINATION_SERVICE);
     syncPrefixes(bpf.maps.destinations, destinations, wanted);
     syncPrefixes(bpf.maps.domainSources, domainSources, new Map(options.domainSources.map((prefix) => [prefix, 1])));
+    this.opened.governor.configure(options.puntLimits.interfaceRate);
+    this.writeLimits();
+  }
+
+  private writeLimits(): void {
+    const { bpf, governor, options } = this.opened;
     const { interfaceRate, interfaceBurst, sourceRate, sourceBurst } = options.puntLimits;
     const limits = new BigUint64Array(LIMITS_VALUE_LENGTH / 8);
     const interval = (rate: number): number => (rate > 0 ? Math.max(1, Math.round(1e9 / rate)) : 0);
-    limits[0] = BigInt(interval(interfaceRate));
+    limits[0] = BigInt(interval(governor.limit));
+    // As long in time when the limit is lowered: a longer one would let another burst in.
     limits[1] = BigInt(interval(interfaceRate) * Math.max(0, interfaceBurst - 1));
     limits[2] = BigInt(interval(sourceRate));
     limits[3] = BigInt(interval(sourceRate) * Math.max(0, sourceBurst - 1));
@@ -281,10 +291,11 @@ export class KernelFlowTable implements FlowTable {
   }
 
   private readTun(status: number): void {
-    const { punt, polls } = this.opened;
+    const { governor, punt, polls } = this.opened;
     try {
       if (status < 0) throw new Error(`poll: error ${-status}`);
-      punt.run(BATCHES_PER_TURN);
+      const emptied = punt.run(BATCHES_PER_TURN) < BATCHES_PER_TURN * PUNT_BATCH;
+      if (governor.look(emptied, punt.counters.received, performance.now())) this.writeLimits();
     } catch (error) {
       // Somebody removed the device: without a listener on it the loop would spin.
       polls[0]?.close();
