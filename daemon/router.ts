@@ -61,6 +61,7 @@ export class Router implements RouterParts {
   readonly stamp: StampService | undefined;
 
   private current: Config;
+  private via: ReadonlyMap<string, Via>;
   private northbound: NorthboundServer | undefined;
   private restartTimer: Timer | undefined;
   private readonly sidPrefixes = new Set<string>();
@@ -89,6 +90,7 @@ export class Router implements RouterParts {
   private constructor(private readonly options: RouterOptions) {
     const { config, clock, log, dataplane } = options;
     this.current = config;
+    this.via = viaTable(config);
     this.startedAt = clock.now();
     this.events = new EventLog(clock);
     this.events.subscribe(({ severity, text, type, fields }) => log[severity === 'warning' ? 'warn' : severity](text, { event: type, ...fields }));
@@ -241,6 +243,7 @@ export class Router implements RouterParts {
 
   private async apply(config: Config, before: Config): Promise<void> {
     this.current = config;
+    this.via = viaTable(config);
     this.options.log.setLevel?.(config.log.level);
     await this.dataplane.reconfigure(dataplaneOptions(config));
     await this.applyAddresses(config, before);
@@ -377,7 +380,7 @@ export class Router implements RouterParts {
   private trackExits(services: Iterable<string>): void {
     let changed = false;
     for (const service of services) {
-      const via = viaOf(this.current, service);
+      const via = this.via.get(service) ?? this.via.get('default') ?? {};
       const now = new Map<string, string>();
       for (const { exit, instance } of this.computingRib.candidates(service)) {
         const first = via[exit]?.[0] ?? instance.sid?.sid;
@@ -431,10 +434,10 @@ export class Router implements RouterParts {
   }
 }
 
-/** Transit SIDs before the instance SID, by exit. */
-function viaOf({ cpn }: Config, service: string): Readonly<Record<string, readonly string[]>> {
-  return (cpn.services.find(({ id }) => id === service) ?? cpn.services.find(({ id }) => id === 'default'))?.via ?? {};
-}
+type Via = Readonly<Record<string, readonly string[]>>;
+
+/** Transit SIDs before the instance SID, by exit, of every service of the configuration and of `default`. */
+const viaTable = ({ cpn }: Config): ReadonlyMap<string, Via> => new Map(cpn.services.map(({ id, via }) => [id, via]));
 
 function dataplaneOptions(config: Config): DataplaneOptions {
   const { router, interfaces, cpn, dataplane } = config;

@@ -39,17 +39,13 @@ const OFFERED_SECURITY = 0;
 /** Whether flows that are pinned to a candidate may stay: the way to it is there. */
 export function isUsable(candidate: Candidate, path: PathState, firstSidResolves: boolean, reasons?: Reason[]): boolean {
   const sid = candidate.instance.sid;
-  const checks: readonly (readonly [ReasonCode, boolean, string, string])[] = [
-    ['path', path.alive, 'the exit answers', 'the exit does not answer probes'],
-    ['route', firstSidResolves, 'the first SID has a route', 'the first SID has no route but the default route'],
-    ['sid', sid !== undefined && sid.behaviour !== END_DX4, 'the SID delivers IPv6', sid ? 'the SID delivers IPv4 only' : 'the instance has no SID'],
-  ];
-  let usable = true;
-  for (const [code, ok, good, bad] of checks) {
-    usable &&= ok;
-    reasons?.push({ code, ok, text: ok ? good : bad });
-  }
-  return usable;
+  const delivers = sid !== undefined && sid.behaviour !== END_DX4;
+  reasons?.push(
+    { code: 'path', ok: path.alive, text: path.alive ? 'the exit answers' : 'the exit does not answer probes' },
+    { code: 'route', ok: firstSidResolves, text: firstSidResolves ? 'the first SID has a route' : 'the first SID has no route but the default route' },
+    { code: 'sid', ok: delivers, text: delivers ? 'the SID delivers IPv6' : sid ? 'the SID delivers IPv4 only' : 'the instance has no SID' },
+  );
+  return path.alive && firstSidResolves && delivers;
 }
 
 /** Whether new flows with these requirements may go to a usable candidate. */

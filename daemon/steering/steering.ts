@@ -5,7 +5,7 @@
 import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../clock.js';
-import type { RequirementDefaults, ServiceConfig } from '../config/types.js';
+import type { ServiceConfig } from '../config/types.js';
 import type { Logger } from '../log.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import { isUsable } from './feasibility.js';
@@ -75,21 +75,23 @@ const MTU_AGE_MS = 600_000;
 const MAX_OPTION_SETS = 4096;
 const SERVICE_OFFSET = 16;
 const STICKY_MODE_CLIENT = 2;
-const NO_DEFAULTS: RequirementDefaults = {
-  maxLatencyUs: undefined,
-  computing: undefined,
-  stickiness: undefined,
-  storage: undefined,
-  network: undefined,
-  algorithm: undefined,
-  objective: undefined,
-};
+
+/** What the configuration says of a service. */
+interface ServiceSettings {
+  readonly defaults: Requirements;
+  readonly via: Readonly<Record<string, readonly string[]>>;
+  readonly configured: boolean;
+}
+
+const NO_SETTINGS: ServiceSettings = { defaults: NO_REQUIREMENTS, via: {}, configured: false };
 
 export class Steering {
   readonly policies: PolicyManager;
   readonly pins: PinTable;
   readonly counters: SteeringCounters = { steered: 0, repeated: 0, noService: 0, noCandidate: 0, malformedOption: 0, unpinned: 0, sticky: 0, movedPolicies: 0, movedFlows: 0 };
   private config: SteeringConfig;
+  /** By service, or `default`. */
+  private readonly settings = new Map<string, ServiceSettings>();
   private readonly services = new Map<string, ServiceState>();
   /** Service address, 16 octets -> index of its state. */
   private readonly serviceTable: OctetTable;
@@ -260,14 +262,32 @@ export class Steering {
     });
   }
 
-  /** The ways to these exits changed: alive, resolved, MTU. */
+  /** The ways to these exits changed: alive, resolved, MTU, or what was measured. */
   onPathChange(exits: Iterable<string>): MoveReport {
     return this.pass(() => {
-      const touched = new Set<ServiceState>();
-      for (const exit of exits) for (const state of this.byExit.get(exit) ?? []) touched.add(state);
-      for (const state of touched) this.reconcile(state);
-      return touched.size;
+      let count = 0;
+      for (const exit of exits) {
+        for (const state of this.byExit.get(exit) ?? []) {
+          count++;
+          // What was measured only changes choices: with thousands of services behind an exit nothing else may be gone through.
+          if (this.movesMembers(state, exit)) this.reconcile(state);
+          else state.invalidate();
+        }
+      }
+      return count;
     });
+  }
+
+  /** Whether the state of the way to an exit makes its members other than they are. */
+  private movesMembers(state: ServiceState, exit: string): boolean {
+    const path = this.parts.pathState(exit);
+    for (const member of state.members) {
+      if (member.exit !== exit) continue;
+      const resolves = this.firstSidResolves(member, state, path);
+      if (resolves !== member.firstSidResolves || mtuOf(member, path) !== member.mtu) return true;
+      if ((member.present && isUsable(member.candidate, path, resolves)) !== member.usable) return true;
+    }
+    return false;
   }
 
   /** Flows the kernel removed because they were idle. */
@@ -345,14 +365,19 @@ export class Steering {
     const sid = candidate.instance.sid?.sid;
     const segments = sid === undefined ? [] : [...via, sid];
     if (segments.length !== member.segments.length || segments.some((segment, i) => segment !== member.segments[i])) member.segments = segments;
-    member.firstSidResolves = via[0] !== undefined && this.parts.sidResolves ? this.parts.sidResolves(via[0]) : path.resolved;
+    member.firstSidResolves = this.firstSidResolves(member, state, path);
     if (member.learnedMtu > 0 && this.parts.clock.now() - member.learnedMtuAt >= MTU_AGE_MS) member.learnedMtu = 0;
-    member.mtu = member.learnedMtu > 0 ? Math.min(member.learnedMtu, path.mtu) : path.mtu;
+    member.mtu = mtuOf(member, path);
     const wasUsable = member.usable;
     member.usable = member.present && isUsable(candidate, path, member.firstSidResolves);
     if (member.usable) return;
     member.block = undefined;
     if (wasUsable) this.lostExits.add(member.exit);
+  }
+
+  private firstSidResolves(member: Member, state: ServiceState, path: PathState): boolean {
+    const transit = state.via[member.exit]?.[0];
+    return transit !== undefined && this.parts.sidResolves ? this.parts.sidResolves(transit) : path.resolved;
   }
 
   /** Points ids whose instance is gone at the others. */
@@ -406,6 +431,8 @@ export class Steering {
 
   private configure(config: SteeringConfig): void {
     this.config = config;
+    this.settings.clear();
+    for (const { id, requirements, via } of config.services) this.settings.set(id, { defaults: requirementsOfDefaults(requirements), via, configured: id !== 'default' });
     for (const state of this.services.values()) {
       const { defaults, via, configured } = this.settingsOf(state.service);
       Object.assign(state, { defaults, via, configured });
@@ -413,10 +440,11 @@ export class Steering {
     for (const { id } of config.services) if (id !== 'default' && !this.services.has(id)) this.addService(id);
   }
 
-  private settingsOf(service: string): { defaults: Requirements; via: Readonly<Record<string, readonly string[]>>; configured: boolean } {
-    const own = this.config.services.find(({ id }) => id === service);
-    const config = own ?? this.config.services.find(({ id }) => id === 'default');
-    return { defaults: requirementsOfDefaults(config?.requirements ?? NO_DEFAULTS), via: config?.via ?? {}, configured: own !== undefined };
+  private settingsOf(service: string): ServiceSettings {
+    const own = this.settings.get(service);
+    if (own) return own;
+    const { defaults, via } = this.settings.get('default') ?? NO_SETTINGS;
+    return { defaults, via, configured: false };
   }
 
   private addService(service: string): ServiceState {
@@ -584,6 +612,8 @@ export class Steering {
 
 /** Service IDs are IPv6 addresses; nothing else has a place in a flow key of this router. */
 const isServiceAddress = (service: string): boolean => parseIp(service)?.length === 16;
+
+const mtuOf = (member: Member, path: PathState): number => (member.learnedMtu > 0 ? Math.min(member.learnedMtu, path.mtu) : path.mtu);
 
 /** Octets as a text fit for `Map`. */
 function octetText(data: Uint8Array): string {
