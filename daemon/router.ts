@@ -253,7 +253,6 @@ export class Router implements RouterParts {
     this.instances.configure(instancesConfig(config));
     this.trackExits([...this.exitsOfService.keys()]);
     this.steering.reconfigure(steeringConfig(config));
-    this.retrackExits();
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.announceNetworks();
   }
@@ -403,13 +402,6 @@ export class Router implements RouterParts {
       else this.exitsOfService.delete(service);
     }
     if (changed) this.paths.setExits(new Map([...this.exits].map(([exit, firsts]) => [exit, firsts.values().next().value!])));
-  }
-
-  /** Other transit SIDs mean other ways to watch. */
-  private retrackExits(): void {
-    this.exits.clear();
-    this.exitsOfService.clear();
-    this.trackExits(new Set(this.computingRib.services()));
   }
 
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */

@@ -15,6 +15,7 @@ import { PinTable } from './pins.js';
 import { PolicyManager, type PolicyBlock, type Share } from './policies.js';
 import { decodeRequirementOption, NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
 import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
+import type { Assessment } from './selector.js';
 import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
 
 export interface SteeringConfig {
@@ -204,8 +205,13 @@ export class Steering {
   }
 
   private prepare(state: ServiceState, requirements: Requirements, now: number): WeightedSet {
+    return new WeightedSet(this.assess(state, requirements, now), now);
+  }
+
+  /** Assesses the candidates of a service with what is measured of their ways now; `explain`: with the reasons. */
+  assess(state: ServiceState, requirements: Requirements, nowMs: number, explain = false): Assessment<Member>[] {
     for (const member of state.members) member.path = this.parts.pathState(member.exit);
-    return new WeightedSet(state.assess(requirements, now), now);
+    return state.assess(requirements, nowMs, explain);
   }
 
   /** What the option asks for; undefined: nothing of ours, or malformed, so that the defaults hold. */

@@ -21,7 +21,7 @@ export interface Explanation {
 /** Candidates of a service, assessed with its default requirements; the reasons filled in. */
 export function assessCandidates(steering: Steering, service: string, nowMs: number): Assessment<Member>[] {
   const state = steering.serviceState(service);
-  return state ? state.assess(state.defaults, nowMs, true) : [];
+  return state ? steering.assess(state, state.defaults, nowMs, true) : [];
 }
 
 /** What a first packet to `service` that states these requirements would get now, and why. `from`: the client's address. */
@@ -31,7 +31,7 @@ export function explain(steering: Steering, service: string, nowMs: number, stat
   const state = steering.serviceState(service);
   if (!state) return { service, known: false, requirements, candidates: [], chosen: undefined, verdict: 'unknown service: Destination Unreachable (no route)' };
   const member = steering.preview(state, effective, from);
-  const candidates = state.assess(effective, nowMs, true);
+  const candidates = steering.assess(state, effective, nowMs, true);
   if (!member?.block) {
     const verdict = candidates.length === 0 ? 'no candidate: Destination Unreachable (address unreachable)' : `none of ${candidates.length} candidates is feasible: Destination Unreachable (address unreachable)`;
     return { service, known: true, requirements, candidates, chosen: undefined, verdict };
@@ -63,7 +63,7 @@ export function* fib(steering: Steering, flows: FlowTable, nowMs: number, servic
   const states = service === undefined ? steering.serviceStates() : [steering.serviceState(service)];
   for (const state of states) {
     if (!state) continue;
-    const weights = new Map(state.assess(state.defaults, nowMs).map(({ input, weight }) => [input, weight]));
+    const weights = new Map(steering.assess(state, state.defaults, nowMs).map(({ input, weight }) => [input, weight]));
     const policies: PolicyEntry[] = [];
     for (const block of state.blocks) {
       const active = state.memberOf(block.owner);

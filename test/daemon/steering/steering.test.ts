@@ -538,6 +538,17 @@ describe('restart', () => {
 });
 
 describe('views', () => {
+  it('show what is measured of the ways now, also when no packet came since', () => {
+    const bench = new Bench().announce(2, 3);
+    bench.path(2, { rttUs: 90_000 });
+    const shown = assessCandidates(bench.steering, SERVICE, bench.clock.now());
+    assert.deepEqual(shown.map(({ input }) => [input.exit, input.path.rttUs]).sort(), [
+      [exitOf(2), 90_000],
+      [exitOf(3), 10_000],
+    ]);
+    assert.equal(shown.find(({ score }) => score === 0)?.input.exit, exitOf(3));
+  });
+
   it('explain what a first packet gets by the same way that it gets it', () => {
     const bench = new Bench([{ requirements: { ...NO_DEFAULTS, maxLatencyUs: 60_000 } }]).announce(2, 3, 4);
     bench.path(3, { rttUs: 40_000 });
