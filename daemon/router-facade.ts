@@ -173,8 +173,8 @@ export class FacadeOverRouter implements RouterFacade {
 
   bgpSummary(): BgpSummary {
     const speaker = this.speaker();
-    const { as, routerId, prefixes } = speaker.summary();
-    return { as, routerId, routes: prefixes, paths: speaker.routes().length, neighbors: this.bgpNeighbors(undefined) };
+    const { as, routerId, prefixes, paths } = speaker.summary();
+    return { as, routerId, routes: prefixes, paths, neighbors: this.bgpNeighbors(undefined) };
   }
 
   bgpNeighbors(address: string | undefined): readonly BgpNeighborView[] {
@@ -215,13 +215,7 @@ export class FacadeOverRouter implements RouterFacade {
 
   *bgpRoutes(prefix: string | undefined): Generator<BgpRouteView> {
     if (prefix !== undefined && !Prefix.parse(prefix)) throw new FacadeError('invalid', `${prefix} is not a prefix`);
-    const grouped = new Map<string, BgpPathView[]>();
-    for (const view of this.speaker().routes(prefix)) {
-      const paths = grouped.get(view.prefix) ?? [];
-      paths.push(bgpPath(view));
-      grouped.set(view.prefix, paths);
-    }
-    for (const [text, paths] of grouped) yield { prefix: text, paths };
+    for (const { prefix: text, routes } of this.speaker().prefixes(prefix)) if (routes.length > 0) yield { prefix: text, paths: routes.map(bgpPath) };
   }
 
   clearBgp(address: string, soft: boolean): void {

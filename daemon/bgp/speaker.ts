@@ -17,7 +17,7 @@ import { Peer } from './peer.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
 import { tcpTransport } from './tcp-transport.js';
 import type { Cancellable, Stream, Transport } from './transport.js';
-import { neighborView, routeViews, summaryView, type NeighborView, type RouteView, type SummaryView } from './views.js';
+import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
 import { CeaseSubcode } from './wire/notification.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
 
@@ -234,7 +234,12 @@ export class BgpSpeaker {
 
   /** All paths of the Loc-RIB and the rejected ones, or those of one prefix. Throws TypeError for text that is no prefix. */
   routes(prefix?: Prefix | string): RouteView[] {
-    return routeViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : asPrefix(prefix));
+    return [...this.prefixes(prefix)].flatMap(({ routes }) => routes);
+  }
+
+  /** The same by prefix, made as they are asked for. Throws TypeError for text that is no prefix. */
+  prefixes(prefix?: Prefix | string): Iterable<PrefixView> {
+    return prefixViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : asPrefix(prefix));
   }
 
   private addPeer(config: BgpNeighborConfig): void {

@@ -22,6 +22,8 @@ export interface SummaryView {
   readonly routerId: string;
   readonly as: number;
   readonly prefixes: number;
+  /** Paths of all prefixes, rejected ones too. */
+  readonly paths: number;
   readonly neighbors: readonly {
     readonly address: string;
     readonly as: number;
@@ -107,6 +109,7 @@ export function summaryView(environment: Environment, peers: readonly Peer[]): S
     routerId: local.identifier,
     as: local.as,
     prefixes: locRib.size,
+    paths: pathCount(environment, peers),
     neighbors: peers.map((peer) => ({
       address: peer.address,
       as: peer.config.as,
@@ -118,6 +121,14 @@ export function summaryView(environment: Environment, peers: readonly Peer[]): S
       description: peer.config.description,
     })),
   };
+}
+
+/** Paths of the Loc-RIB and rejected ones. */
+function pathCount({ locRib }: Environment, peers: readonly Peer[]): number {
+  let count = 0;
+  for (const { paths } of locRib.entries()) count += paths.length;
+  for (const { exchange } of peers) count += exchange.adjRibIn.received - exchange.adjRibIn.accepted;
+  return count;
 }
 
 export function neighborView(environment: Environment, peer: Peer): NeighborView {
@@ -183,23 +194,39 @@ function capabilityText(capability: Capability): string {
 
 const addPathText = ({ receive, send }: AddPathFamily): string => (receive && send ? 'both' : receive ? 'receive' : 'send');
 
-/** Every path of every prefix, or of one: best first, rejected ones last. */
-export function routeViews(environment: Environment, peers: readonly Peer[], prefix: Prefix | undefined): RouteView[] {
+/** All paths of one prefix. */
+export interface PrefixView {
+  readonly prefix: string;
+  readonly routes: readonly RouteView[];
+}
+
+/** Every path of every prefix, or of one: best first, rejected ones last. Made as they are asked for, since a table may be large. */
+export function* prefixViews(environment: Environment, peers: readonly Peer[], prefix: Prefix | undefined): Generator<PrefixView> {
   const { locRib } = environment;
-  const entries = prefix ? [locRib.get(prefix)].filter((entry) => entry !== undefined) : [...locRib.entries()];
-  const views: RouteView[] = [];
-  for (const entry of entries) {
+  const rejected = rejectedPaths(peers, prefix);
+  for (const entry of prefix ? [locRib.get(prefix)] : locRib.entries()) {
+    if (!entry) continue;
+    const text = entry.prefix.toString();
     const others = entry.paths.filter((path) => path !== entry.best);
-    for (const path of entry.best ? [entry.best, ...others] : others) views.push(routeView(environment, peers, path, path === entry.best, path === entry.best || !entry.best ? entry.reason : ''));
+    const routes = (entry.best ? [entry.best, ...others] : others).map((path) => routeView(environment, peers, path, path === entry.best, path === entry.best || !entry.best ? entry.reason : ''));
+    const refused = rejected.get(text) ?? [];
+    rejected.delete(text);
+    yield { prefix: text, routes: [...routes, ...refused.map((path) => routeView(environment, peers, path, false, path.rejected!))] };
   }
+  for (const [text, paths] of rejected) yield { prefix: text, routes: paths.map((path) => routeView(environment, peers, path, false, path.rejected!)) };
+}
+
+function rejectedPaths(peers: readonly Peer[], prefix: Prefix | undefined): Map<string, Path[]> {
+  const rejected = new Map<string, Path[]>();
   const wanted = prefix?.toString();
   for (const peer of peers) {
     for (const path of peer.exchange.adjRibIn.paths()) {
-      if (path.rejected === undefined || (wanted !== undefined && path.prefix.toString() !== wanted)) continue;
-      views.push(routeView(environment, peers, path, false, path.rejected));
+      if (path.rejected === undefined) continue;
+      const text = path.prefix.toString();
+      if (wanted === undefined || text === wanted) rejected.set(text, [...(rejected.get(text) ?? []), path]);
     }
   }
-  return views;
+  return rejected;
 }
 
 const originNames = ['igp', 'egp', 'incomplete'] as const;

@@ -52,6 +52,22 @@ describe('Propagation', () => {
     assert.equal(c.speaker.routes().length, 0);
   });
 
+  test('is shown once a prefix, used and rejected paths together, and all are counted', () => {
+    const network = new Network();
+    const [a, b, c] = [65001, 65002, 65003].map((as) => network.node({ as })) as [Node, Node, Node];
+    network.connect(a, c);
+    network.connect(b, c, {}, { import: 'none' });
+    network.start(a, b, c);
+    network.settle();
+    a.speaker.announce({ prefix });
+    b.speaker.announce({ prefix });
+    b.speaker.announce({ prefix: '2001:db8:bad::/48' });
+    network.settle();
+    const shown = [...c.speaker.prefixes()].map(({ prefix: text, routes }) => [text, routes.map(({ peer, rejected }) => [peer, rejected])]);
+    assert.deepEqual(shown, [[prefix, [[a.address, false], [b.address, true]]], ['2001:db8:bad::/48', [[b.address, true]]]]);
+    assert.equal(c.speaker.summary().paths, 3);
+  });
+
   test('from iBGP to eBGP happens, and the way back ends at the own AS in AS_PATH', () => {
     const network = new Network();
     const [a, b, c, d] = [65000, 65000, 65001, 65000].map((as) => network.node({ as })) as [Node, Node, Node, Node];
