@@ -229,13 +229,11 @@ export class FacadeOverRouter implements RouterFacade {
 
   services(): readonly ServiceView[] {
     const { steering, clock, config } = this.parts;
-    const flows = new Map<string, number>();
     const views: ServiceView[] = [];
     for (const state of steering.serviceStates()) {
       let count = 0;
       for (const block of state.blocks) count += steering.pins.countRange(block.number * 16, 16);
-      flows.set(state.service, count);
-      const assessments = assessCandidates(steering, state.service, clock.now());
+      const assessments = state.assess(state.defaults, clock.now());
       const best = bestOf(assessments);
       const defaults = config().cpn.services.find(({ id }) => id === state.service) ?? config().cpn.services.find(({ id }) => id === 'default');
       views.push({

@@ -167,11 +167,10 @@ export function watchService(transport: Transport, facade: RouterFacade, clock: 
 }
 
 /** What is there; nothing where the facade says that it does not know the key (any more). */
-function present<T>(read: () => Iterable<T>): Iterable<T> {
+function* present<T>(read: () => Iterable<T>): Iterable<T> {
   try {
-    return [...read()];
+    yield* read();
   } catch (error) {
-    if (error instanceof FacadeError && error.code === 'notFound') return [];
-    throw error;
+    if (!(error instanceof FacadeError) || error.code !== 'notFound') throw error;
   }
 }

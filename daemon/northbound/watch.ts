@@ -64,14 +64,14 @@ export class Watch<T, M extends object> {
 
   /** Runs until the client is gone. */
   async run(): Promise<void> {
-    for (const thing of [...this.source.read(undefined)]) {
+    for (const thing of this.source.read(undefined)) {
       this.known.set(this.source.key(thing), { fingerprint: this.source.fingerprint(thing), thing });
       if (!(await this.sink.send(this.source.message('snapshot', thing)))) return;
     }
     if (!(await this.sink.send(this.source.message('synced', undefined)))) return;
     void this.sink.end.then(() => this.wake?.());
     while (this.sink.open) {
-      if (!(await this.sendAll(this.take()))) break;
+      if (!(await this.sendAll(await this.take()))) break;
       if (this.extra.length > 0 || (!this.timer && (this.allDirty || this.dirty.size > 0))) continue;
       await new Promise<void>((resolve) => (this.wake = resolve));
       this.wake = undefined;
@@ -85,25 +85,33 @@ export class Watch<T, M extends object> {
   }
 
   /** The messages that are due now. */
-  private take(): M[] {
+  private async take(): Promise<M[]> {
     const messages = this.extra.splice(0);
     if (this.timer) return messages;
-    if (this.allDirty) {
-      const present = new Set<string>();
-      for (const thing of this.source.read(undefined)) present.add(this.compare(thing, messages));
-      for (const key of [...this.known.keys()]) if (!present.has(key)) this.forget(key, messages);
-    } else {
-      for (const key of this.dirty) {
-        let found = false;
-        for (const thing of this.source.read(key)) {
-          this.compare(thing, messages);
-          found = true;
-        }
-        if (!found) this.forget(key, messages);
-      }
-    }
+    const { allDirty } = this;
+    const keys = [...this.dirty];
+    // What is touched while this runs is looked at again.
     this.allDirty = false;
     this.dirty.clear();
+    const pace = new Pace();
+    if (allDirty) {
+      const present = new Set<string>();
+      for (const thing of this.source.read(undefined)) {
+        present.add(this.compare(thing, messages));
+        await pace.step();
+      }
+      for (const key of [...this.known.keys()]) if (!present.has(key)) this.forget(key, messages);
+      return messages;
+    }
+    for (const key of keys) {
+      let found = false;
+      for (const thing of this.source.read(key)) {
+        this.compare(thing, messages);
+        found = true;
+      }
+      if (!found) this.forget(key, messages);
+      await pace.step();
+    }
     return messages;
   }
 
@@ -122,6 +130,18 @@ export class Watch<T, M extends object> {
     if (!last) return;
     this.known.delete(key);
     messages.push(this.source.message('remove', this.source.removed(key, last.thing)));
+  }
+}
+
+/** Things looked at before others get their turn. */
+const SLICE = 32;
+
+/** Gives up the event loop now and then within a long loop. */
+class Pace {
+  private steps = 0;
+
+  async step(): Promise<void> {
+    if (++this.steps % SLICE === 0) await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }
 

@@ -52,6 +52,11 @@ describe('a watch', () => {
   let reads: number;
   let watch: Watch<Thing, Message>;
   let running: Promise<void>;
+  function* matching(key: string | undefined): Generator<Thing> {
+    const one = key === undefined ? undefined : things.get(key);
+    if (key === undefined) yield* things.values();
+    else if (one) yield one;
+  }
   const put = (name: string, value: number, ageMs = 0): void => void things.set(name, { name, value, ageMs });
   const said = (): string[] => sink.messages.splice(0).map(({ change, thing }) => (thing ? `${change} ${thing.name} ${thing.value}` : change));
 
@@ -66,7 +71,7 @@ describe('a watch', () => {
       {
         read: (key) => {
           reads++;
-          return [...things.values()].filter(({ name }) => key === undefined || name === key);
+          return matching(key);
         },
         key: ({ name }) => name,
         fingerprint: fingerprintWithout('ageMs'),
@@ -83,6 +88,33 @@ describe('a watch', () => {
   });
 
   it('begins with a snapshot and the mark that it is complete', () => assert.deepEqual(said(), ['snapshot a 1', 'snapshot b 2', 'synced']));
+
+  it('leaves the event loop its turns while it looks at many things, and tells what changed meanwhile', async () => {
+    for (let i = 0; i < 1000; i++) put(`many ${i}`, i);
+    let looked = 0;
+    let most = 0;
+    const read = things.values.bind(things);
+    things.values = function* () {
+      for (const thing of read()) {
+        looked++;
+        yield thing;
+      }
+    } as typeof read;
+    watch.touch(undefined);
+    clock.advance(50);
+    for (let turn = 0; turn < 200; turn++) {
+      const before = looked;
+      await settle();
+      most = Math.max(most, looked - before);
+      if (turn === 3) {
+        put('many 0', 5);
+        watch.touch('many 0');
+        clock.advance(50);
+      }
+    }
+    assert.ok(most <= 64, `${most} things in one turn`);
+    assert.ok(said().includes('update many 0 5'));
+  });
 
   it('tells what changed, came and went, gathered for a moment', async () => {
     said();
