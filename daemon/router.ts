@@ -263,12 +263,6 @@ export class Router implements RouterParts {
     return { ok: false, problems, warnings, changes };
   }
 
-  /** Whoever sent a signal has the log alone to read what is wrong. */
-  private refuse(problems: ConfigAnswer['problems'], warnings: ConfigAnswer['warnings'] = [], changes: ConfigAnswer['changes'] = []): ConfigAnswer {
-    this.events.emit('config', 'config.refused', 'warning', `${this.configFile} is not taken over: ${formatConfigErrors(problems)}`);
-    return { ok: false, problems, warnings, changes };
-  }
-
   private async applyAddresses(config: Config, before?: Config): Promise<void> {
     const names = new Set([...Object.keys(before?.interfaces ?? {}), ...Object.keys(config.interfaces)]);
     for (const name of names) {
