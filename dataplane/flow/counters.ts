@@ -26,6 +26,8 @@ export interface PuntCounters {
   sent: number;
   /** Flow entries written. */
   pinnedFlows: number;
+  /** Flow entries the kernel did not take. */
+  pinFailed: number;
   /** Dropped: the kernel refused the encapsulated packet. */
   sendFailed: number;
   /** Dropped: header chain cut short or too long. */
@@ -51,6 +53,7 @@ export const newPuntCounters = (): PuntCounters => ({
   received: 0,
   sent: 0,
   pinnedFlows: 0,
+  pinFailed: 0,
   sendFailed: 0,
   malformed: 0,
   fragmentUnknown: 0,

@@ -6,6 +6,7 @@
  * Nothing is allocated a packet, but for packets with extension headers and answers that say no.
  */
 import { NO_SERVICE, type PuntedPacket, type Steer } from '../dataplane.js';
+import { systemCallError } from '../netlink/error.js';
 import { Classifier, PacketKind } from '../packet/classify.js';
 import { finishOuterHeader } from '../packet/encapsulation.js';
 import { FragmentKind, findRequirement } from '../packet/extension-headers.js';
@@ -176,11 +177,19 @@ export class PuntPath {
     this.toSend = 0;
     for (let i = 0; i < count; i++) this.handlePacket(SLOT_OUTER_MAX + i * this.stride, this.received[i]!);
     // The entries first: a packet that the first one provokes must find its flow.
-    if (this.staged > 0) {
+    if (this.staged > 0) this.writeEntries();
+    if (this.toSend > 0) this.send(this.toSend);
+  }
+
+  /** An LRU map may have no room or a lock that is held (ENOMEM, EBUSY): such flows are punted again with their next packet. */
+  private writeEntries(): void {
+    try {
       this.newFlows.updateBatch(this.keys, this.values, this.staged);
       this.counters.pinnedFlows += this.staged;
+    } catch (error) {
+      systemCallError(error);
+      this.counters.pinFailed += this.staged;
     }
-    if (this.toSend > 0) this.send(this.toSend);
   }
 
   private send(count: number): void {

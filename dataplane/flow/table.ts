@@ -11,6 +11,7 @@ import type {
 } from '../dataplane.js';
 import { POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
 import { native, type PollHandle } from '../native/index.js';
+import { systemCallError } from '../netlink/error.js';
 import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
 import { Prefix, parseIp } from '../packet/ip.js';
 import { BPF_COUNTERS } from './counters.js';
@@ -293,13 +294,18 @@ export class KernelFlowTable implements FlowTable {
   private readTun(status: number): void {
     const { governor, punt, polls } = this.opened;
     try {
-      if (status < 0) throw new Error(`poll: error ${-status}`);
+      if (status < 0) throw Object.assign(new Error(`poll: error ${-status}`), { errno: -status, syscall: 'read' });
       const emptied = punt.run(BATCHES_PER_TURN) < BATCHES_PER_TURN * PUNT_BATCH;
       if (governor.look(emptied, punt.counters.received, performance.now())) this.writeLimits();
     } catch (error) {
+      const { syscall, message } = systemCallError(error);
+      if (syscall !== 'read') {
+        this.settings.log(`punt path: ${message}`);
+        return;
+      }
       // Somebody removed the device: without a listener on it the loop would spin.
       polls[0]?.close();
-      this.settings.log(`punt TUN ${this.settings.tunName} failed, first packets are lost until the next start: ${String(error)}`);
+      this.settings.log(`punt TUN ${this.settings.tunName} failed, first packets are lost until the next start: ${message}`);
     }
   }
 

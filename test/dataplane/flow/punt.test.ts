@@ -93,6 +93,21 @@ describe('the punt path', () => {
     return device.written;
   };
 
+  it('sends what it steered although the kernel takes no entries just now', () => {
+    const write = newFlows.updateBatch.bind(newFlows);
+    newFlows.updateBatch = () => {
+      throw Object.assign(new Error('bpf: ENOMEM'), { errno: 12, code: 'ENOMEM', syscall: 'bpf' });
+    };
+    device.queue = [vector('UDP')];
+    punt.run(4);
+    assert.equal(device.written.length, 1);
+    assert.deepEqual([punt.counters.pinnedFlows, punt.counters.pinFailed], [0, 1]);
+    newFlows.updateBatch = write;
+    device.queue = [vector('UDP')];
+    punt.run(4);
+    assert.deepEqual([device.written.length, punt.counters.pinnedFlows], [2, 1]);
+  });
+
   it('sends a packet behind an outer header, and touches nothing in it', () => {
     const packet = vector('UDP');
     const [sent] = run(packet);
