@@ -45,7 +45,7 @@ function setUp(as: readonly number[], addPath: boolean): Bench {
   let octets = 0;
   const streams: Stream[] = [];
   as.forEach((number, i) => {
-    links.connect({ local: `2001:db8::1${i}`, remote: { address: local, port: 179 }, ttl: 255, timeoutMs: 1000 }, (stream) => {
+    links.connect({ local: `2001:db8::1${i}`, remote: { address: local, port: 179 }, ttl: 255, minimumTtl: undefined, password: undefined, timeoutMs: 1000 }, (stream) => {
       stream.attach({ received: (bytes) => (octets += bytes.length), drained: () => undefined, closed: () => undefined });
       const capabilities: Capability[] = [{ kind: 'multiprotocol', family: IPV6_UNICAST }, { kind: 'fourOctetAs', as: number }, { kind: 'extendedMessage' }];
       if (addPath) capabilities.push({ kind: 'addPath', families: [{ ...IPV6_UNICAST, receive: true, send: true }] });

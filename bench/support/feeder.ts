@@ -80,6 +80,8 @@ function neighbor(localAddress: string): BgpNeighborConfig {
     holdTimeMs: 90_000,
     connectRetryMs: 1000,
     ttl: 255,
+    minimumTtl: undefined,
+    password: undefined,
     cpn: true,
     cpnAccept: [],
     addPath: { receive: true, send: true },

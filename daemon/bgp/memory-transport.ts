@@ -1,6 +1,6 @@
 /** A transport in memory on an injected clock: networks of speakers run in a unit test, with connections that can be cut. */
 import type { Clock } from '../clock.js';
-import type { Cancellable, ConnectOptions, Endpoint, Stream, StreamHandlers, Transport } from './transport.js';
+import type { Cancellable, ConnectOptions, Endpoint, ListenHandlers, Listener, Stream, StreamHandlers, Transport } from './transport.js';
 
 /** As with a socket, `drained` is reported only after more than this was buffered. */
 const fullOctets = 16_384;
@@ -135,14 +135,15 @@ export class MemoryNetwork implements Transport {
     return { cancel: () => void (cancelled = true) };
   }
 
-  listen(local: Endpoint, accepted: (stream: Stream) => void, failed: (error: string) => void): Cancellable {
+  /** There are no packets here that rules could apply to. */
+  listen(local: Endpoint, handlers: ListenHandlers): Listener {
     const key = endpointKey(local);
     if (this.listeners.has(key)) {
-      this.later(() => failed('address already in use'));
-      return { cancel: () => undefined };
+      this.later(() => handlers.failed('address already in use'));
+      return { cancel: () => undefined, setNeighbors: () => undefined };
     }
-    this.listeners.set(key, accepted);
-    return { cancel: () => void this.listeners.delete(key) };
+    this.listeners.set(key, (stream) => handlers.accepted(stream));
+    return { cancel: () => void this.listeners.delete(key), setNeighbors: () => undefined };
   }
 
   /** Resets every connection between two addresses, as when a process dies. */

@@ -85,7 +85,8 @@ export class Peer {
       addPath: config.addPath,
       gracefulRestart: this.gracefulRestart,
     };
-    const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl: config.ttl, timeoutMs: connectTimeoutMs };
+    const { ttl, minimumTtl, password } = config;
+    const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl, minimumTtl, password, timeoutMs: connectTimeoutMs };
     this.connectionOptions = { clock, transport, fsm, connect, open, attributeType, counters: this.counters };
     this.exchange = new RouteExchange(environment, config.address, peerPolicy(config, local.as), (changes) => {
       if (changes.length > 0) peerHandlers.pathsChanged(changes);
@@ -202,16 +203,20 @@ export class Peer {
       routeRefresh: (message) => this.exchange.routeRefresh(message),
       notification: (direction, notification) => this.notified(direction, notification),
       fault: (fault, raw) => this.reportFault(fault, raw),
-      failed: (reason) => {
-        // A failed attempt does not hide why the session ended.
-        const isAttempt = this.state !== 'Established' && this.state !== 'OpenConfirm';
-        if (!isAttempt || this.lastError === undefined || this.lastError.direction === 'local') {
-          this.lastError = { unixMs: clock.unixMs(), direction: 'local', text: reason, code: undefined, subcode: undefined };
-        }
-        report(this.address, 'error', reason);
-      },
+      failed: (reason) => this.failed(reason),
       drained: () => this.exchange.pump(),
     };
+  }
+
+  /** An attempt of ours or of the peer did not become a connection, or the connection broke. */
+  failed(reason: string): void {
+    const { report, clock } = this.environment;
+    // A failed attempt does not hide why the session ended.
+    const isAttempt = this.state !== 'Established' && this.state !== 'OpenConfirm';
+    if (!isAttempt || this.lastError === undefined || this.lastError.direction === 'local') {
+      this.lastError = { unixMs: clock.unixMs(), direction: 'local', text: reason, code: undefined, subcode: undefined };
+    }
+    report(this.address, 'error', reason);
   }
 
   private reportFault(fault: Fault, raw: Uint8Array): void {

@@ -16,7 +16,7 @@ import { NextHops } from './next-hops.js';
 import { Peer } from './peer.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
 import { tcpTransport } from './tcp-transport.js';
-import type { Cancellable, Stream, Transport } from './transport.js';
+import type { Listener, Stream, Transport } from './transport.js';
 import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
 import { CeaseSubcode } from './wire/notification.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
@@ -56,7 +56,7 @@ export class BgpSpeaker {
   private readonly nextHops: NextHops;
   private readonly localRoutes = new LocalRoutes();
   private readonly peers = new Map<string, Peer>();
-  private readonly listeners = new Map<string, Cancellable>();
+  private readonly listeners = new Map<string, Listener>();
   private readonly feed: ChangeFeed;
   private readonly eventListeners = new Set<(event: BgpEvent) => void>();
   private decisionTimer: Timer | undefined;
@@ -258,6 +258,7 @@ export class BgpSpeaker {
       listener.cancel();
       this.listeners.delete(key);
     }
+    for (const listener of this.listeners.values()) listener.setNeighbors(this.config.neighbors);
     for (const address of wanted) this.listenOn(address, port);
   }
 
@@ -265,23 +266,21 @@ export class BgpSpeaker {
     const key = `${address} ${port}`;
     if (this.listeners.has(key)) return;
     const { clock, transport } = this.environment;
-    const listener = transport.listen(
-      { address, port },
-      (stream) => this.accepted(stream),
-      (error) => {
-        this.report('', 'error', `listening on [${address}]:${port}: ${error}`);
-        // The address may not be there yet, or an earlier process still holds the port.
-        const timer = clock.setTimeout(() => {
-          if (this.listeners.get(key) !== retry) return;
-          this.listeners.delete(key);
-          this.listenOn(address, port);
-        }, listenRetryMs);
-        const retry: Cancellable = { cancel: () => timer.cancel() };
-        listener.cancel();
-        if (this.listeners.get(key) === listener) this.listeners.set(key, retry);
-        else timer.cancel();
-      },
-    );
+    const failed = (error: string): void => {
+      this.report('', 'error', `listening on [${address}]:${port}: ${error}`);
+      // The address may not be there yet, or an earlier process still holds the port.
+      const timer = clock.setTimeout(() => {
+        if (this.listeners.get(key) !== retry) return;
+        this.listeners.delete(key);
+        this.listenOn(address, port);
+      }, listenRetryMs);
+      const retry: Listener = { cancel: () => timer.cancel(), setNeighbors: () => undefined };
+      listener.cancel();
+      if (this.listeners.get(key) === listener) this.listeners.set(key, retry);
+      else timer.cancel();
+    };
+    const refused = (peer: string, reason: string): void => this.peers.get(peer)?.failed(reason);
+    const listener = transport.listen({ address, port }, { accepted: (stream) => this.accepted(stream), refused, failed }, this.config.neighbors);
     this.listeners.set(key, listener);
   }
 
@@ -336,6 +335,6 @@ export class BgpSpeaker {
 
 /** What cannot change under a session: all but policy and description. */
 function sessionParameters(neighbor: BgpNeighborConfig): Partial<BgpNeighborConfig> {
-  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, addPath } = neighbor;
-  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, addPath };
+  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath } = neighbor;
+  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath };
 }

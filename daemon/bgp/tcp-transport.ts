@@ -1,104 +1,83 @@
-/** BGP's transport over TCP sockets of the kernel. */
-import net from 'node:net';
-import { canonicalIp } from '../../dataplane/packet/ip.js';
-import type { Cancellable, ConnectOptions, Endpoint, Stream, StreamHandlers, Transport } from './transport.js';
+/**
+ * BGP's transport over TCP sockets of the kernel. The sockets are made, connected and accepted here, so that hop limits and keys hold from
+ * the first packet on; node:net takes over those that are connected.
+ */
+import { getSystemErrorName } from 'node:util';
+import { native } from '../../dataplane/native/index.js';
+import { TcpListener } from './tcp-listener.js';
+import { boundSocket, familyOf, type Kernel, pendingError, setHopLimits, setPassword, socketAddress } from './tcp-socket.js';
+import { TcpStream } from './tcp-stream.js';
+import type { Cancellable, ConnectOptions, Endpoint, ListenHandlers, Listener, NeighborRules, Stream, Transport } from './transport.js';
 
-/** How long queued octets, a last NOTIFICATION above all, may take to leave after `close`, ms. */
-const lingerMs = 1000;
+const writable = 2;
 
-/** Canonical text without a zone; IPv4-mapped IPv6 as IPv4. */
-function plainAddress(text: string | undefined): string {
-  const address = (text ?? '').split('%')[0]!.replace(/^::ffff:(?=\d+\.)/i, '');
-  return canonicalIp(address) ?? address;
-}
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-class TcpStream implements Stream {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  private handlers: StreamHandlers | undefined;
-  private ended = false;
+export class TcpTransport implements Transport {
+  constructor(private readonly kernel: Kernel = native) {}
 
-  constructor(private readonly socket: net.Socket) {
-    this.local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
-    this.remote = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
-    socket.pause();
-    socket.setNoDelay(true);
-    let error: string | undefined;
-    socket.on('data', (bytes) => this.handlers?.received(bytes));
-    socket.on('drain', () => this.handlers?.drained());
-    socket.on('error', (reason: Error) => (error = reason.message));
-    socket.on('close', () => {
-      const handlers = this.handlers;
-      this.handlers = undefined;
-      this.ended = true;
-      handlers?.closed(error);
-    });
-  }
-
-  get buffered(): number {
-    return this.socket.writableLength;
-  }
-
-  write(bytes: Uint8Array): void {
-    if (!this.ended) this.socket.write(bytes);
-  }
-
-  close(): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.handlers = undefined;
-    // Unread octets in the receive buffer would turn the close into a reset, which may overtake the last NOTIFICATION.
-    this.socket.resume();
-    this.socket.end();
-    setTimeout(() => this.socket.destroy(), lingerMs).unref();
-  }
-
-  pause(): void {
-    this.socket.pause();
-  }
-
-  resume(): void {
-    if (!this.ended) this.socket.resume();
-  }
-
-  attach(handlers: StreamHandlers): void {
-    this.handlers = handlers;
-    if (!this.ended) this.socket.resume();
-    // Never from within this call: the caller has not finished with the stream's beginning.
-    else setImmediate(() => this.handlers?.closed(undefined));
-  }
-}
-
-export const tcpTransport: Transport = {
   connect(options: ConnectOptions, connected: (stream: Stream) => void, failed: (error: string) => void): Cancellable {
-    let cancelled = false;
-    const socket = net.connect({ host: options.remote.address, port: options.remote.port, localAddress: options.local });
-    const timer = setTimeout(() => socket.destroy(new Error('connection timed out')), options.timeoutMs);
-    const onError = (error: Error): void => {
+    const { kernel } = this;
+    const { remote, password } = options;
+    let fd: number | undefined;
+    let handle: { close(): void } | undefined;
+    let isOver = false;
+    /** Ends the attempt; the descriptor is the caller's from here on. */
+    const end = (): void => {
+      isOver = true;
       clearTimeout(timer);
-      if (!cancelled) failed(error.message);
+      handle?.close();
     };
-    socket.once('error', onError);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.removeListener('error', onError);
-      if (cancelled) socket.destroy();
-      else connected(new TcpStream(socket));
-    });
-    return {
-      cancel(): void {
-        if (cancelled) return;
-        cancelled = true;
-        clearTimeout(timer);
-        if (socket.connecting) socket.destroy();
-      },
+    const cancel = (): void => {
+      if (isOver) return;
+      end();
+      if (fd !== undefined) kernel.close(fd);
     };
-  },
+    const fail = (reason: string): void => {
+      if (isOver) return;
+      cancel();
+      failed(reason);
+    };
+    const settled = (descriptor: number): void => {
+      const errno = pendingError(kernel, descriptor);
+      if (errno !== 0) {
+        fail(`connect ${getSystemErrorName(-errno)} [${remote.address}]:${remote.port}`);
+        return;
+      }
+      end();
+      connected(new TcpStream(descriptor, remote));
+    };
+    // The kernel drops segments with a wrong signature without a word (RFC 2385 section 2.0).
+    const timeout = password === undefined ? 'connection timed out' : 'connection timed out, as it does when the passwords differ';
+    const timer = setTimeout(() => fail(timeout), options.timeoutMs);
+    try {
+      fd = this.socketFor(options);
+      const descriptor = fd;
+      kernel.connect(descriptor, socketAddress(remote));
+      handle = kernel.poll(descriptor, writable, () => settled(descriptor));
+    } catch (error) {
+      setImmediate(() => fail(messageOf(error)));
+    }
+    return { cancel };
+  }
 
-  listen(local: Endpoint, accepted: (stream: Stream) => void, failed: (error: string) => void): Cancellable {
-    const server = net.createServer({ pauseOnConnect: true }, (socket) => accepted(new TcpStream(socket)));
-    server.on('error', (error) => failed(error.message));
-    server.listen({ host: local.address, port: local.port, ipv6Only: local.address.includes(':') });
-    return { cancel: () => void server.close() };
-  },
-};
+  listen(local: Endpoint, handlers: ListenHandlers, neighbors: readonly NeighborRules[]): Listener {
+    try {
+      return new TcpListener(this.kernel, local, handlers, neighbors);
+    } catch (error) {
+      const notice = setImmediate(() => handlers.failed(messageOf(error)));
+      return { cancel: () => clearImmediate(notice), setNeighbors: () => undefined };
+    }
+  }
+
+  private socketFor(options: ConnectOptions): number {
+    const { kernel } = this;
+    const { local, remote, password } = options;
+    return boundSocket(kernel, { address: local, port: 0 }, (fd) => {
+      setHopLimits(kernel, fd, familyOf(local), options);
+      if (password !== undefined) setPassword(kernel, fd, remote.address, password);
+    });
+  }
+}
+
+export const tcpTransport = new TcpTransport();

@@ -30,12 +30,24 @@ export interface StreamHandlers {
   closed(error: string | undefined): void;
 }
 
-export interface ConnectOptions {
-  readonly local: string;
-  readonly remote: Endpoint;
+/** What holds for every packet exchanged with one neighbour. */
+export interface PacketRules {
   /** Hop limit of our packets. */
   readonly ttl: number;
+  /** Packets that arrive with a lower hop limit are dropped (GTSM, RFC 5082 section 3); undefined takes all. */
+  readonly minimumTtl: number | undefined;
+  /** Key of the TCP MD5 signature (RFC 2385); undefined for TCP without it. */
+  readonly password: string | undefined;
+}
+
+export interface ConnectOptions extends PacketRules {
+  readonly local: string;
+  readonly remote: Endpoint;
   readonly timeoutMs: number;
+}
+
+export interface NeighborRules extends PacketRules {
+  readonly address: string;
 }
 
 /** Something under way that can be given up; idempotent. */
@@ -43,9 +55,23 @@ export interface Cancellable {
   cancel(): void;
 }
 
+export interface ListenHandlers {
+  /** A connection, to which the rules of its neighbour apply already; one from elsewhere comes too. */
+  accepted(stream: Stream): void;
+  /** Connections of a neighbour cannot be accepted under its rules, and are closed. */
+  refused(address: string, reason: string): void;
+  /** Listening does not work (any more). */
+  failed(error: string): void;
+}
+
+export interface Listener extends Cancellable {
+  /** Takes other neighbours and rules for connections to come. One that waits to be accepted under an earlier password is closed. */
+  setNeighbors(neighbors: readonly NeighborRules[]): void;
+}
+
 export interface Transport {
   /** Exactly one of the callbacks is called, later, unless cancelled. */
   connect(options: ConnectOptions, connected: (stream: Stream) => void, failed: (error: string) => void): Cancellable;
-  /** Accepts connections on an address until cancelled; `failed` when listening does not work (any more). */
-  listen(local: Endpoint, accepted: (stream: Stream) => void, failed: (error: string) => void): Cancellable;
+  /** Accepts connections on an address until cancelled. The handlers are called later. */
+  listen(local: Endpoint, handlers: ListenHandlers, neighbors: readonly NeighborRules[]): Listener;
 }

@@ -1,5 +1,5 @@
 /** What changed between two effective configurations, which part of the router it touches, and whether it can be taken over at run time. */
-import { fieldName, type ConfigPath } from './errors.js';
+import { fieldName, HIDDEN, isSecret, type ConfigPath } from './errors.js';
 import type { Config } from './types.js';
 
 export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'dataplane' | 'api' | 'log';
@@ -10,7 +10,7 @@ export type ConfigEffect = 'now' | 'session' | 'restart';
 export interface ConfigDifference {
   /** Lists are addressed by what identifies their items: `bgp.neighbors["fc00::1"].as`. */
   readonly field: string;
-  /** JSON text of the values; undefined where there is none. */
+  /** JSON text of the values, secrets replaced; undefined where there is none. */
   readonly before: string | undefined;
   readonly after: string | undefined;
   readonly part: ConfigPart;
@@ -75,10 +75,9 @@ function compare(path: ConfigPath, kind: string, before: unknown, after: unknown
     }
     return;
   }
-  const [old, now] = [json(before), json(after)];
-  if (old === now) return;
+  if (json(before) === json(after)) return;
   const rule = ruleOf(path);
-  out.push({ field: fieldName(path), before: old, after: now, part: rule[1], effect: rule[2] });
+  out.push({ field: fieldName(path), before: shown(path, before), after: shown(path, after), part: rule[1], effect: rule[2] });
 }
 
 const isMapping = (value: unknown): value is Value => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -87,6 +86,13 @@ const keyed = (items: readonly Value[], identity: (item: Value) => string): Valu
 
 function json(value: unknown): string | undefined {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
+}
+
+/** A value as others may see it. */
+function shown(path: ConfigPath, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (isSecret(path.at(-1))) return JSON.stringify(HIDDEN);
+  return JSON.stringify(value, (key, item: unknown) => (isSecret(key) && item !== undefined ? HIDDEN : typeof item === 'bigint' ? String(item) : item));
 }
 
 function ruleOf(path: ConfigPath): (typeof RULES)[number] {

@@ -24,6 +24,12 @@ export function fieldName(path: ConfigPath): string {
   return name;
 }
 
+/** What stands for the value of a secret wherever values are shown. */
+export const HIDDEN = '(hidden)';
+
+/** Whether the field of this name holds a secret. */
+export const isSecret = (field: string | number | undefined): boolean => field === 'password';
+
 /** A value in few words. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';

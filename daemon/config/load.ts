@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, isAlias, isCollection, isMap, isScalar, parseDocument, visit, type Document, type Node } from 'yaml';
 import type { z } from 'zod';
 import { checkConfig } from './check.js';
-import { describeValue, fieldName, type ConfigError, type ConfigPath } from './errors.js';
+import { describeValue, fieldName, HIDDEN, isSecret, type ConfigError, type ConfigPath } from './errors.js';
 import { nearest } from './nearest.js';
 import { resolveConfig } from './resolve.js';
 import { fileSchema } from './schema.js';
@@ -43,7 +43,9 @@ export function parseConfig(text: string, file = 'cpnd.yaml'): ConfigResult {
     input = document.errors.length === 0 ? document.toJS() : undefined;
   } catch (error) {
     // Aliases that expand without end and nesting deeper than the stack are the only known causes.
-    return { ok: false, errors: [{ file, line: 1, column: 1, field: '', expected: 'YAML', found: error instanceof Error ? error.message : String(error) }] };
+    // The name of an unresolved alias may be a password that begins with an asterisk.
+    const found = (error instanceof Error ? error.message : String(error)).replace(/^(Unresolved alias[^:]*):.*$/s, '$1; a text that begins with * needs quotes');
+    return { ok: false, errors: [{ file, line: 1, column: 1, field: '', expected: 'YAML', found }] };
   }
   const at = (offset: number): { line: number; column: number } => {
     const { line, col } = lines.linePos(Math.min(Math.max(offset, 0), text.length));
@@ -61,7 +63,7 @@ export function parseConfig(text: string, file = 'cpnd.yaml'): ConfigResult {
   }
   const error = (path: ConfigPath, expected: string, found?: string): ConfigError => {
     const { offset, node } = locate(document, path);
-    return { file, ...at(offset), field: fieldName(path), expected, found: found ?? describeNode(node) };
+    return { file, ...at(offset), field: fieldName(path), expected, found: found ?? (isSecret(path.at(-1)) && node ? HIDDEN : describeNode(node)) };
   };
 
   const shaped = fileSchema.safeParse(input ?? {});

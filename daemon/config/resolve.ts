@@ -79,10 +79,11 @@ function resolveBgp(bgp: NonNullable<FileConfig['bgp']>, file: FileConfig): BgpC
 
 function resolveNeighbor(neighbor: FileNeighbor, ownAs: number, file: FileConfig): BgpNeighborConfig {
   const internal = neighbor.as === ownAs;
-  const ttl = neighbor.ttl ?? (internal ? 255 : 1);
+  const gtsmHops = neighbor.gtsm === false ? undefined : neighbor.gtsm === true ? 1 : neighbor.gtsm.hops;
+  const ttl = gtsmHops === undefined ? (neighbor.ttl ?? (internal ? 255 : 1)) : 255;
   const filter = internal ? 'any' : 'none'; // RFC 8212
   const addPath = neighbor.addPath ?? (neighbor.cpn ? 'both' : 'none');
-  const onLink = ttl === 1 ? ownAddressTowards(neighbor.address, file) : undefined;
+  const onLink = (gtsmHops ?? ttl) === 1 ? ownAddressTowards(neighbor.address, file) : undefined;
   return {
     address: neighbor.address,
     port: neighbor.port,
@@ -93,6 +94,8 @@ function resolveNeighbor(neighbor: FileNeighbor, ownAs: number, file: FileConfig
     holdTimeMs: neighbor.holdTime,
     connectRetryMs: neighbor.connectRetry,
     ttl,
+    minimumTtl: gtsmHops === undefined ? undefined : 255 - gtsmHops + 1,
+    password: neighbor.password,
     cpn: neighbor.cpn,
     cpnAccept: neighbor.cpnAccept,
     addPath: { receive: addPath === 'both' || addPath === 'receive', send: addPath === 'both' || addPath === 'send' },

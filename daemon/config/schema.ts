@@ -140,6 +140,13 @@ const routeFilter = z
   .union([z.enum(['any', 'none']), z.array(prefix)], { error: 'any, none or a list of prefixes' })
   .meta({ description: 'any, none or a list of prefixes; RFC 8212: none by default towards another AS' });
 
+const gtsm = z
+  .union([flag, mapping({ hops: integer(1, 254, 'a number of hops').default(1) })], { error: 'true, false or {hops: N} with N from 1 to 254' })
+  .meta({ description: 'GTSM (RFC 5082): packets leave with hop limit 255 and are taken only from at most so many hops away; true is one hop' });
+
+/** RFC 2385 section 4.5: printable ASCII; Linux takes 80 octets at most (TCP_MD5SIG_MAXKEYLEN). */
+const password = text('a password of 1 to 80 printable ASCII characters', (value) => (/^[ -~]{1,80}$/.test(value) ? value : undefined));
+
 const neighbor = mapping({
   address: ip,
   port: port.default(179),
@@ -150,13 +157,15 @@ const neighbor = mapping({
   holdTime: holdTime.default(90_000),
   connectRetry: duration(1000, 600_000, '1s to 10m').default(5000),
   ttl: integer(1, 255, 'a hop limit').optional(),
+  gtsm: gtsm.default(false),
+  password: password.optional(),
   cpn: flag.default(false),
   cpnAccept: list(servicePrefix, 'service prefixes').default([]),
   addPath: oneOf('both', 'receive', 'send', 'none').optional(),
   nextHopSelf: flag.default(false),
   import: routeFilter.optional(),
   export: routeFilter.optional(),
-});
+}).refine(({ ttl, gtsm: protection }) => ttl === undefined || protection === false, { path: ['ttl'], error: 'no ttl beside gtsm, whose packets leave with hop limit 255 (RFC 5082 section 3)' });
 
 const bgp = mapping({
   as: asNumber,

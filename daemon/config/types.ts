@@ -66,8 +66,12 @@ export interface BgpNeighborConfig {
   readonly passive: boolean;
   readonly holdTimeMs: number; // 0 or >= 3000
   readonly connectRetryMs: number;
-  /** eBGP multihop: hop limit of our packets, 1 for directly connected eBGP, 255 else. */
+  /** eBGP multihop: hop limit of our packets, 1 for directly connected eBGP, 255 else and with GTSM. */
   readonly ttl: number;
+  /** GTSM (RFC 5082 section 3): packets that arrive with a lower hop limit are dropped; undefined takes all. */
+  readonly minimumTtl: number | undefined;
+  /** Key of the TCP MD5 signature (RFC 2385). Secret: for the kernel only, in no message, view or difference. */
+  readonly password: string | undefined;
   /** May carry service routes (proto/WIRE.md section 2). */
   readonly cpn: boolean;
   /** Service prefixes this eBGP peer may announce (iBGP: all). */

@@ -30,6 +30,9 @@ export interface Native {
   bind(fd: number, address: Uint8Array): void;
   /** A stream's connection may still be under way on return: it is there, or has failed (SO_ERROR), when the descriptor is writable. */
   connect(fd: number, address: Uint8Array): void;
+  listen(fd: number, backlog: number): void;
+  /** The next connection that waits at a listener, with the sockaddr of its other end; null on EAGAIN. Connections that failed while they waited are skipped. */
+  accept(fd: number): { readonly fd: number; readonly address: Uint8Array } | null;
   getsockname(fd: number): Uint8Array;
   close(fd: number): void;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array | number): void;

@@ -42,6 +42,14 @@ static napi_value socket_connect(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value socket_listen(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  int fd, backlog;
+  if (!arguments_get(env, info, 2, argv, NULL) || !argument_int(env, argv[0], &fd) || !argument_int(env, argv[1], &backlog)) return NULL;
+  if (listen(fd, backlog) < 0) return cpn_throw_errno(env, errno, "listen", NULL);
+  return NULL;
+}
+
 static napi_value copy_of(napi_env env, const void *data, size_t length) {
   napi_value buffer, array;
   void *memory;
@@ -49,6 +57,48 @@ static napi_value copy_of(napi_env env, const void *data, size_t length) {
   if (length) memcpy(memory, data, length);
   CPN_CALL(env, napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array));
   return array;
+}
+
+/* accept(2): these concern the connection that was waiting, which is gone; the next one may be fine. */
+static bool concerns_one_connection(int error) {
+  switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return true;
+    default:
+      return false;
+  }
+}
+
+static napi_value socket_accept(napi_env env, napi_callback_info info) {
+  napi_value argv[1], result, number, name;
+  int listener;
+  if (!arguments_get(env, info, 1, argv, NULL) || !argument_int(env, argv[0], &listener)) return NULL;
+  struct sockaddr_storage address;
+  socklen_t length;
+  int fd;
+  do {
+    length = sizeof address;
+    fd = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  } while (fd < 0 && concerns_one_connection(errno));
+  if (fd < 0) {
+    if (errno != EAGAIN) return cpn_throw_errno(env, errno, "accept", NULL);
+    CPN_CALL(env, napi_get_null(env, &result));
+    return result;
+  }
+  if (!(number = result_int(env, fd)) || !(name = copy_of(env, &address, length)) || napi_create_object(env, &result) != napi_ok ||
+      napi_set_named_property(env, result, "fd", number) != napi_ok || napi_set_named_property(env, result, "address", name) != napi_ok) {
+    close(fd);
+    return NULL;
+  }
+  return result;
 }
 
 static napi_value socket_getsockname(napi_env env, napi_callback_info info) {
@@ -265,6 +315,8 @@ void cpn_register_socket(napi_env env, napi_value exports) {
   cpn_export(env, exports, "socket", socket_create);
   cpn_export(env, exports, "bind", socket_bind);
   cpn_export(env, exports, "connect", socket_connect);
+  cpn_export(env, exports, "listen", socket_listen);
+  cpn_export(env, exports, "accept", socket_accept);
   cpn_export(env, exports, "getsockname", socket_getsockname);
   cpn_export(env, exports, "close", descriptor_close);
   cpn_export(env, exports, "setsockopt", socket_setsockopt);

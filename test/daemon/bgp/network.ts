@@ -20,6 +20,8 @@ export function neighbor(address: string, localAddress: string, as: number, opti
     holdTimeMs: 90_000,
     connectRetryMs: 5000,
     ttl: 255,
+    minimumTtl: undefined,
+    password: undefined,
     cpn: false,
     cpnAccept: [],
     addPath: { receive: false, send: false },

@@ -126,11 +126,14 @@ describe('Collisions', () => {
       let opened: RawPeer | undefined;
       network.links.listen(
         { address: peer.address, port: 179 },
-        (stream) => {
-          opened = new RawPeer(network, node, peer.address, 65001);
-          opened.adopt(stream);
+        {
+          accepted: (stream) => {
+            opened = new RawPeer(network, node, peer.address, 65001);
+            opened.adopt(stream);
+          },
+          refused: () => undefined,
+          failed: () => undefined,
         },
-        () => undefined,
       );
       node.neighbors.push(neighbor(peer.address, node.address, 65001));
       network.start(node);

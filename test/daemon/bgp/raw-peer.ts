@@ -54,7 +54,7 @@ export class RawPeer {
 
   connect(): void {
     this.network.links.connect(
-      { local: this.address, remote: { address: this.node.address, port: 179 }, ttl: 255, timeoutMs: 1000 },
+      { local: this.address, remote: { address: this.node.address, port: 179 }, ttl: 255, minimumTtl: undefined, password: undefined, timeoutMs: 1000 },
       (stream) => this.adopt(stream),
       (error) => {
         throw new Error(error);

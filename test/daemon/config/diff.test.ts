@@ -48,6 +48,25 @@ describe('differences of configurations', () => {
     assert.deepEqual(removed.map(({ after }) => after), [undefined]);
   });
 
+  it('show that a password changed, and never the password, alone or inside an added neighbor', () => {
+    const changed = diff('password: "replace me"', 'password: opensesame');
+    assert.deepEqual(changed, [
+      { field: 'bgp.neighbors["2001:db8:0:1::1"].password', before: '"(hidden)"', after: '"(hidden)"', part: 'bgp', effect: 'session' },
+    ]);
+    const removed = diff(', password: "replace me"', '');
+    assert.deepEqual(removed.map(({ before, after }) => [before, after]), [['"(hidden)"', undefined]]);
+    const added = JSON.stringify(diffConfig(load(text.replace(/ {4}- \{address: 2001:db8:0:1::1.*\n/, '')), load(text)));
+    assert.match(added, /2001:db8:0:1::1/);
+    assert.match(added, /hidden/);
+    assert.doesNotMatch(added, /replace me/);
+  });
+
+  it('end the session when its GTSM changes', () => {
+    assert.deepEqual(diff('gtsm: true', 'gtsm: {hops: 2}, localAddress: 2001:db8:0:1::2').map(({ field, before, after, effect }) => [field, before, after, effect]), [
+      ['bgp.neighbors["2001:db8:0:1::1"].minimumTtl', '255', '254', 'session'],
+    ]);
+  });
+
   it('print 64-bit quantities', () => {
     assert.equal(diff('total: 1e13', 'total: 2e13')[0]?.after, '[{"class":"parallel","chip":"gpu","total":"20000000000000","residual":"8000000000000"}]');
   });

@@ -40,6 +40,12 @@ const BAD: readonly Bad[] = [
   ['an unknown field inside a list', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, pasive: true}\n`, 9, 'bgp.neighbors[0].pasive', /did you mean passive\?/, /pasive/],
   ['a duration without a unit', `${ROUTER}cpn:\n  restartTime: 60\n`, 7, 'cpn.restartTime', /duration such as 100ms/, /60/],
   ['a hold time of 2 s', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - address: fc00::2\n      as: 65000\n      holdTime: 2s\n`, 11, 'bgp.neighbors[0].holdTime', /0 \(none\) or 3s/, /"2s"/],
+  ['a password of 81 characters', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - address: fc00::2\n      as: 65000\n      password: ${'k'.repeat(81)}\n`, 11, 'bgp.neighbors[0].password', /1 to 80 printable ASCII/, /^\(hidden\)$/],
+  ['a password that YAML reads as a number', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, password: 31337}\n`, 9, 'bgp.neighbors[0].password', /a password/, /^\(hidden\)$/],
+  ['a password that YAML reads as an alias', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, password: *sesame}\n`, 1, '', /YAML/, /^(?!.*sesame).*begins with \* needs quotes/],
+  ['GTSM over no hops', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, gtsm: {hops: 0}}\n`, 9, 'bgp.neighbors[0].gtsm.hops', /a number of hops from 1 to 254/, /0/],
+  ['GTSM as a number', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, gtsm: 2}\n`, 9, 'bgp.neighbors[0].gtsm', /true, false or \{hops: N\} with N from 1 to 254/, /2/],
+  ['a hop limit beside GTSM', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65001, gtsm: true, ttl: 1}\n`, 9, 'bgp.neighbors[0].ttl', /no ttl beside gtsm/, /1/],
   ['an address instead of a prefix', `${ROUTER}static:\n  - prefix: 2001:db8::1\n    unreachable: true\n`, 7, 'static[0].prefix', /address\/length/, /"2001:db8::1"/],
   ['a prefix with host bits', `${ROUTER}static:\n  - prefix: 2001:db8::1/64\n    unreachable: true\n`, 7, 'static[0].prefix', /without host bits/, /2001:db8::1\/64/],
   ['a plain address that ends in a colon', `${ROUTER}interfaces:\n  eth0:\n    endX: fc00::\n`, 8, '', /YAML/, /needs quotes/],
@@ -175,6 +181,18 @@ describe('configuration', () => {
     assert.deepEqual(config.bgp?.neighbors.map(({ localAddress, ttl, import: filter }) => [localAddress, ttl, filter]), [
       ['2001:db8:0:1::2', 1, 'none'],
       ['fc00:0:1::1', 3, 'none'],
+    ]);
+  });
+
+  it('sends with hop limit 255 under GTSM, and takes what came over at most the given hops (RFC 5082 section 3)', () => {
+    const neighbors = ['fc00::2, as: 65000', '2001:db8:0:1::1, as: 65001, gtsm: true', 'fc00::3, as: 65001, gtsm: {hops: 2}', 'fc00::4, as: 65001, gtsm: false, ttl: 4'];
+    const lines = neighbors.map((fields) => `    - {address: ${fields}}\n`).join('');
+    const config = load(`${ROUTER}interfaces: {eth1: {addresses: ["2001:db8:0:1::2/64"]}}\nbgp:\n  as: 65000\n  neighbors:\n${lines}`);
+    assert.deepEqual(config.bgp?.neighbors.map(({ localAddress, ttl, minimumTtl }) => [localAddress, ttl, minimumTtl]), [
+      ['fc00:0:1::1', 255, undefined],
+      ['2001:db8:0:1::2', 255, 255],
+      ['fc00:0:1::1', 255, 254],
+      ['fc00:0:1::1', 4, undefined],
     ]);
   });
 
