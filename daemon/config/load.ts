@@ -126,12 +126,16 @@ function knownFields(path: ConfigPath): string[] {
 }
 
 type Definition = z.core.$ZodObjectDef | z.core.$ZodArrayDef | z.core.$ZodRecordDef;
-type Wrapper = z.core.$ZodDefaultDef | z.core.$ZodPrefaultDef | z.core.$ZodOptionalDef;
+type Wrapper = z.core.$ZodDefaultDef | z.core.$ZodPrefaultDef | z.core.$ZodOptionalDef | z.core.$ZodUnionDef;
 
 function unwrap(schema: z.core.$ZodType | undefined): Definition | undefined {
   let definition = schema?._zod.def as Definition | Wrapper | undefined;
-  while (definition && 'innerType' in definition) definition = definition.innerType._zod.def as Definition | Wrapper;
-  return definition;
+  for (;;) {
+    if (definition && 'innerType' in definition) definition = definition.innerType._zod.def as Definition | Wrapper;
+    // Of the forms a value may have, only a mapping has fields.
+    else if (definition?.type === 'union') definition = definition.options.find((option) => option._zod.def.type === 'object')?._zod.def as Definition | undefined;
+    else return definition;
+  }
 }
 
 /** The node at a path, or the deepest one above it that the file has; for a key of a mapping, the key. */

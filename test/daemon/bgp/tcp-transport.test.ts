@@ -21,7 +21,7 @@ interface Listening {
   readonly refusals: string[];
   readonly streams: Stream[];
   /** The next connection that is accepted. */
-  next(): Promise<Stream>;
+  readonly next: () => Promise<Stream>;
 }
 
 function listen(neighbors: readonly NeighborRules[] = [rules()], address = loopback, transport = tcpTransport): Listening {

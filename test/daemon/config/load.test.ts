@@ -44,6 +44,7 @@ const BAD: readonly Bad[] = [
   ['a password that YAML reads as a number', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, password: 31337}\n`, 9, 'bgp.neighbors[0].password', /a password/, /^\(hidden\)$/],
   ['a password that YAML reads as an alias', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, password: *sesame}\n`, 1, '', /YAML/, /^(?!.*sesame).*begins with \* needs quotes/],
   ['GTSM over no hops', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, gtsm: {hops: 0}}\n`, 9, 'bgp.neighbors[0].gtsm.hops', /a number of hops from 1 to 254/, /0/],
+  ['an unknown field of GTSM', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, gtsm: {hop: 2}}\n`, 9, 'bgp.neighbors[0].gtsm.hop', /did you mean hops/, /hop/],
   ['GTSM as a number', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65000, gtsm: 2}\n`, 9, 'bgp.neighbors[0].gtsm', /true, false or \{hops: N\} with N from 1 to 254/, /2/],
   ['a hop limit beside GTSM', `${ROUTER}bgp:\n  as: 65000\n  neighbors:\n    - {address: fc00::2, as: 65001, gtsm: true, ttl: 1}\n`, 9, 'bgp.neighbors[0].ttl', /no ttl beside gtsm/, /1/],
   ['an address instead of a prefix', `${ROUTER}static:\n  - prefix: 2001:db8::1\n    unreachable: true\n`, 7, 'static[0].prefix', /address\/length/, /"2001:db8::1"/],
