@@ -20,8 +20,11 @@ import type { Fault, Notification, OpenMessage } from './wire/types.js';
 
 /** Faults of one CPN block that are named in its event. */
 const REPORTED_CPN_EVENTS = 8;
-/** How long a TCP connection attempt may take, ms. */
-const connectTimeoutMs = 5000;
+/**
+ * How long a TCP connection attempt may take, ms: less than the ConnectRetryTimer at its shortest (RFC 4271 section 10: 0.75 of its value),
+ * which would end the attempt without a reason.
+ */
+const connectTimeoutMs = (connectRetryMs: number): number => Math.min(5000, Math.floor(connectRetryMs * 0.7));
 const idleHold = { initialMs: 1000, maximumMs: 60_000 };
 /** A second connection within this time of a session coming up is a late collision, not a restart of the peer, ms. */
 const collisionWindowMs = 5000;
@@ -86,7 +89,7 @@ export class Peer {
       gracefulRestart: this.gracefulRestart,
     };
     const { ttl, minimumTtl, password } = config;
-    const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl, minimumTtl, password, timeoutMs: connectTimeoutMs };
+    const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl, minimumTtl, password, timeoutMs: connectTimeoutMs(config.connectRetryMs) };
     this.connectionOptions = { clock, transport, fsm, connect, open, attributeType, counters: this.counters };
     this.exchange = new RouteExchange(environment, config.address, peerPolicy(config, local.as), (changes) => {
       if (changes.length > 0) peerHandlers.pathsChanged(changes);

@@ -121,6 +121,7 @@ export class TcpListener implements Listener {
     if (reason !== undefined) return reason;
     try {
       const rules = this.neighbors.get(remote.address);
+      // Octets that came between the handshake and here have passed the listener's own limit, which neighbours without GTSM lower.
       if (rules) setHopLimits(this.kernel, fd, this.family, rules);
       return new TcpStream(fd, remote);
     } catch (error) {

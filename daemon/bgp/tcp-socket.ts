@@ -25,7 +25,7 @@ const TCP_MD5SIG = 14;
 /** sizeof(struct sockaddr_storage) */
 const STORAGE = 128;
 /** TCP_MD5SIG_MAXKEYLEN */
-export const MAX_PASSWORD = 80;
+const MAX_PASSWORD = 80;
 
 export const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
 

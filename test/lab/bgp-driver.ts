@@ -7,12 +7,14 @@ import { BgpSpeaker, type SpeakerOptions } from '../../daemon/bgp/speaker.js';
 import type { BgpEvent } from '../../daemon/bgp/environment.js';
 import type { LocalRoute } from '../../daemon/bgp/local-routes.js';
 import { systemClock } from '../../daemon/clock.js';
+import type { BgpConfig } from '../../daemon/config/types.js';
 
 export type DriverOptions = Pick<SpeakerOptions, 'config' | 'router' | 'servicePrefixes'>;
 
 export type DriverCommand =
   | { readonly do: 'announce'; readonly routes: readonly LocalRoute[] }
   | { readonly do: 'withdraw'; readonly prefixes: readonly string[] }
+  | { readonly do: 'reconfigure'; readonly config: BgpConfig }
   | { readonly do: 'clear'; readonly address: string; readonly soft: boolean }
   | { readonly do: 'stop'; readonly graceful: boolean }
   | { readonly do: 'neighbors' | 'show' };
@@ -46,6 +48,9 @@ function main(options: DriverOptions): void {
         return true;
       case 'withdraw':
         for (const prefix of command.prefixes) speaker.withdraw(prefix);
+        return true;
+      case 'reconfigure':
+        speaker.reconfigure(command.config);
         return true;
       case 'clear':
         return speaker.clearNeighbor(command.address, command.soft);

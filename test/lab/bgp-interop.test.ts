@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { BgpNeighborConfig } from '../../daemon/config/types.js';
 import type { CpnBlock, Instance } from '../../daemon/computing/types.js';
 import { encodeCpnBlock } from '../../daemon/computing/block.js';
 import { neighbor } from '../daemon/bgp/network.js';
-import { BgpLab, type Driver, eventually, has, isRoot } from './bgp-lab.js';
+import { type BgpLab, type Driver, eventually, has, isRoot, startFrr, withLab } from './bgp-lab.js';
 
 const us = '2001:db8:ff::1';
 const them = '2001:db8:ff::2';
@@ -41,26 +41,6 @@ const options = (address: string, neighbors: BgpNeighborConfig[], as = 65000): P
   router: { id: `10.0.0.${Number.parseInt(address.split(':').at(-1)!, 16)}`, loopback: address },
   servicePrefixes: ['2001:db8:5e::/48'],
 });
-
-/** Starts a stock bgpd that reads `configuration`; returns a function for `vtysh -c`. */
-function startFrr(lab: BgpLab, node: string, configuration: string): (command: string) => string {
-  chmodSync(lab.directory, 0o777);
-  const file = lab.file(`${node}.conf`, configuration);
-  lab.start(node, ['/usr/lib/frr/bgpd', '-f', file, '-i', `${lab.directory}/${node}.pid`, '--vty_socket', lab.directory, '-u', 'root', '-g', 'root', '-n', '-Z', '-P', '0', '-S', '--log', 'stdout']);
-  return (command) => lab.exec(node, 'vtysh', '--vty_socket', lab.directory, '-c', command);
-}
-
-async function withLab(name: string, run: (lab: BgpLab) => Promise<void>): Promise<void> {
-  const lab = new BgpLab(name);
-  try {
-    await run(lab);
-  } catch (error) {
-    console.error(lab.logs());
-    throw error;
-  } finally {
-    await lab.close();
-  }
-}
 
 const sees = async (driver: Driver, prefix: string): Promise<boolean> => (await driver.show()).routes.some((route) => route.prefix === prefix && route.best);
 

@@ -1,7 +1,7 @@
 /** Namespaces with our speaker and stock BGP daemons in them, for the interoperability tests. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -144,6 +144,26 @@ export class BgpLab {
       spawnSync('ip', ['netns', 'del', namespace], { stdio: 'ignore' });
     }
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Starts a stock bgpd that reads `configuration`; returns a function for `vtysh -c`. */
+export function startFrr(lab: BgpLab, node: string, configuration: string): (command: string) => string {
+  chmodSync(lab.directory, 0o777);
+  const file = lab.file(`${node}.conf`, configuration);
+  lab.start(node, ['/usr/lib/frr/bgpd', '-f', file, '-i', `${lab.directory}/${node}.pid`, '--vty_socket', lab.directory, '-u', 'root', '-g', 'root', '-n', '-Z', '-P', '0', '-S', '--log', 'stdout']);
+  return (command) => lab.exec(node, 'vtysh', '--vty_socket', lab.directory, '-c', command);
+}
+
+export async function withLab(name: string, run: (lab: BgpLab) => Promise<void>): Promise<void> {
+  const lab = new BgpLab(name);
+  try {
+    await run(lab);
+  } catch (error) {
+    console.error(lab.logs());
+    throw error;
+  } finally {
+    await lab.close();
   }
 }
 

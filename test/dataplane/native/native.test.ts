@@ -51,6 +51,28 @@ const nativeError = (code: string, syscall: string) => (error: unknown) => {
   return error instanceof Error;
 };
 
+test('a listener gives its connections out one by one with the sockaddr of the other end, then nothing', async () => {
+  const listener = native.socket(AF_INET, SOCK_STREAM, 0);
+  native.bind(listener, loopback(0));
+  assert.throws(() => native.accept(listener), nativeError('EINVAL', 'accept'));
+  native.listen(listener, 8);
+  assert.equal(native.accept(listener), null);
+  const clients = [1, 2].map(() => native.socket(AF_INET, SOCK_STREAM, 0));
+  for (const client of clients) native.connect(client, native.getsockname(listener));
+  await ready(listener);
+  for (const client of clients) {
+    const connection = native.accept(listener);
+    assert.ok(connection);
+    assert.deepEqual(connection.address, native.getsockname(client));
+    native.close(connection.fd);
+  }
+  assert.equal(native.accept(listener), null);
+  for (const fd of [...clients, listener]) native.close(fd);
+  const datagrams = udpSocket();
+  assert.throws(() => native.listen(datagrams.fd, 8), nativeError('EOPNOTSUPP', 'listen'));
+  native.close(datagrams.fd);
+});
+
 test('a batch of UDP datagrams arrives in order with lengths and senders', async () => {
   const receiver = udpSocket();
   const sender = udpSocket();
