@@ -7,13 +7,14 @@ import { after, before, test } from 'node:test';
 import { waitFor } from '../../lab/index.js';
 import { checkout } from '../../lab/runner/checkout.js';
 import type { ConfigAnswer } from '../../daemon/northbound/facade.js';
+import type { FileConfig } from './router-lab/network.js';
 import { CLIENT, END, LOOPBACK, Network, REFLECTOR, SERVICE, sidOf } from './router-lab/scene.js';
 
 let network: Network;
 before(async () => {
   network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 const entry = () => network.router('entry');
 
@@ -77,8 +78,8 @@ test('check, diff, reload and SIGHUP of a bad file leave the running daemon as i
 test('a change that only a restart takes over is refused with the name of its field', async () => {
   const before = await running();
   for (const [field, change] of [
-    ['bgp.as', (config: { bgp: { as: number } }) => (config.bgp.as = 65001)],
-    ['cpn.servicePrefixes', (config: { cpn: { servicePrefixes: string[] } }) => config.cpn.servicePrefixes.push('2001:db8:5f::/48')],
+    ['bgp.as', (config: FileConfig) => (config.bgp.as = 65001)],
+    ['cpn.servicePrefixes', (config: FileConfig) => config.cpn.servicePrefixes.push('2001:db8:5f::/48')],
   ] as const) {
     const kept = structuredClone(network.configurations.entry);
     network.configure('entry', change);
@@ -110,7 +111,7 @@ test('a good reload adds and removes instance, neighbor, static route and addres
     config.cpn.instances.push({ service, id: 50, node: { address: '2001:db8:b:1::2', interface: 'eth2' }, serviceRate: 100 });
     config.bgp.neighbors.push({ address: LOOPBACK.exit2, as: 65000, cpn: true, connectRetry: '1s' });
     config.static.push({ prefix: '2001:db8:99::/48', unreachable: true });
-    config.interfaces.eth2.addresses.push('2001:db8:b:91::1/64');
+    config.interfaces['eth2']!.addresses.push('2001:db8:b:91::1/64');
   });
   assert.equal(answer.changes.length, 4, JSON.stringify(answer.changes));
   await network.reload('exit2', (config) => config.bgp.neighbors.push({ address: LOOPBACK.exit1, as: 65000, cpn: true, connectRetry: '1s' }));
@@ -145,7 +146,7 @@ test('SIGHUP takes over a good file', async () => {
 
 test('other transit SIDs for an exit take effect on its policies and on the way that is watched', async () => {
   const segments = async () => (await entry().fib(SERVICE.two))[0]?.segments.join();
-  const via = network.configurations.entry.cpn.services.find(({ id }: { id: string }) => id === SERVICE.two).via;
+  const via = network.configurations.entry.cpn.services.find(({ id }) => id === SERVICE.two)!.via!;
   await network.reload('entry', () => (via[LOOPBACK.exit2] = [END.t1, END.t2]));
   assert.equal(await segments(), [END.t1, END.t2, sidOf('exit2', 12)].join());
   assert.deepEqual((await network.send(SERVICE.two, '--requests', '3', '--interval-ms', '10')).nodes, { node2: 3 });

@@ -10,7 +10,7 @@ let network: Network;
 before(async () => {
   network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 /** Takes an exit away under traffic; its flows must move and no others, and come to rest within `gapMs`. Then gives it back: nothing moves. */
 async function losing(exit: string, lose: () => Promise<unknown>, back: () => Promise<unknown>, gapMs: number, meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<void> {

@@ -7,9 +7,9 @@ import { fieldsOf } from './router-lab/tshark.js';
 
 let network: Network;
 before(async () => {
-  network = await Network.up({ mtu: 1500 });
+  network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 /** Octets of outer header and SRH. */
 const overhead = (segments: number): number => 40 + 8 + 16 * segments;

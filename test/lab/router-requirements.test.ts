@@ -14,7 +14,7 @@ let network: Network;
 before(async () => {
   network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 const malformed = (): Promise<number> => network.router('entry').counter('steering_malformed_option');
 

@@ -9,7 +9,7 @@ let network: Network;
 before(async () => {
   network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 const REQUESTS = 3;
 

@@ -9,7 +9,7 @@ let network: Network;
 before(async () => {
   network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 const entry = () => network.router('entry');
 const feasibleExits = (...exits: string[]) => ({
@@ -35,8 +35,8 @@ for (const { kind, exit, node, break: breakIt, mend } of [
     kind: 'ICMPv6',
     exit: LOOPBACK.exit2,
     node: 'node2',
-    break: async () => void (await network.lab.node('node2').run(['sysctl', '-q', '-w', 'net.ipv6.icmp.echo_ignore_all=1'])),
-    mend: async () => void (await network.lab.node('node2').run(['sysctl', '-q', '-w', 'net.ipv6.icmp.echo_ignore_all=0'])),
+    break: () => network.lab.node('node2').run(['sysctl', '-q', '-w', 'net.ipv6.icmp.echo_ignore_all=1']),
+    mend: () => network.lab.node('node2').run(['sysctl', '-q', '-w', 'net.ipv6.icmp.echo_ignore_all=0']),
   },
 ]) {
   test(`a failed ${kind} check withdraws the instance and moves its flows; when it passes again, new flows return and moved flows stay`, async () => {

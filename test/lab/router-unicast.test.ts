@@ -8,7 +8,7 @@ let network: Network;
 before(async () => {
   network = await Network.up();
 });
-after(() => network.down());
+after(() => (network as Network | undefined)?.down());
 
 interface IpRoute {
   readonly type?: string;
@@ -50,7 +50,7 @@ test('a route learned by BGP is in the kernel with protocol 210, by the link tha
 
 test('a route goes when its next hop no longer resolves, and comes back with it', async () => {
   const prefix = `${LOOPBACK.exit1}/128`;
-  const statics = network.configurations.entry.static as { prefix: string; via: string }[];
+  const statics = network.configurations.entry.static;
   const route = statics.find((entry) => entry.prefix === prefix)!;
   await network.reload('entry', (config) => (config.static = statics.filter((entry) => entry !== route)));
   await appears(NODE1, (routes) => routes.length === 0, 'out of the kernel');

@@ -53,9 +53,20 @@ export const SERVICE = {
 
 export const sidOf = (router: RouterName, instance: number): string => `fcbb:bb00:${NUMBER[router]}:${(0xe000 + instance).toString(16)}::`;
 
-/** A configuration file as a value. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a test changes is checked by cpnd itself
-export type FileConfig = any;
+/** A configuration file as a value, as far as the tests change it; whether it is good is for cpnd to say. */
+export interface FileConfig {
+  readonly router: object;
+  readonly interfaces: Record<string, { role: string; addresses: string[]; endX?: string }>;
+  static: { prefix: string; via?: string; unreachable?: boolean; distance?: number; nextHops?: readonly object[] }[];
+  readonly bgp: { as: number; networks: string[]; readonly neighbors: object[] };
+  readonly cpn: {
+    readonly servicePrefixes: string[];
+    readonly services: { readonly id: string; readonly requirements?: object; readonly via?: Record<string, readonly string[]> }[];
+    readonly instances: object[];
+    readonly announce: object;
+  };
+  dataplane?: { readonly reduced: boolean };
+}
 export type Configurations = Record<RouterName, FileConfig>;
 
 /** Interface -> [role, address/length]. */
@@ -83,23 +94,22 @@ const ROUTES: Readonly<Record<RouterName, Readonly<Record<string, string>>>> = {
   exit3: { '*': '2001:db8:0:2::1' },
 };
 
-function staticRoutes(router: RouterName): FileConfig[] {
-  const routes: FileConfig[] = [];
+function staticRoutes(router: RouterName): FileConfig['static'] {
+  const routes: FileConfig['static'] = [];
   for (const other of [...ROUTERS, 'rr'] as const) {
     if (other === router) continue;
-    const via = ROUTES[router][other] ?? ROUTES[router]['*'];
+    const via = ROUTES[router][other] ?? ROUTES[router]['*']!;
     if (other === 'rr') routes.push({ prefix: `${REFLECTOR}/128`, via });
     else routes.push({ prefix: `${LOOPBACK[other]}/128`, via }, { prefix: `fcbb:bb00:${NUMBER[other]}::/48`, via });
   }
   return routes;
 }
 
-function instance(service: string, id: number, node: string, iface: string, more: FileConfig = {}): FileConfig {
+function instance(service: string, id: number, node: string, iface: string, more: object = {}): object {
   return {
     service,
     id,
     node: { address: node, interface: iface },
-    sid: undefined,
     computing: [{ class: 'logical', chip: 'cpu', total: '1e12' }],
     serviceRate: 5000,
     // Long against the paths of the lab, so that the load of the machine does not decide who is best.
@@ -136,7 +146,7 @@ export function configurations(): Configurations {
   entry.bgp.networks = ['2001:db8:c::/64'];
   entry.bgp.neighbors.push({ address: LOOPBACK.exit3, as: 65000, description: 'exit3', cpn: true, connectRetry: '1s', holdTime: '3s' });
   exit3.bgp.neighbors.push({ address: LOOPBACK.entry, as: 65000, description: 'entry', cpn: true, connectRetry: '1s', holdTime: '3s' });
-  t1.interfaces.eth3.endX = '2001:db8:0:4::2';
+  t1.interfaces['eth3']!.endX = '2001:db8:0:4::2';
   for (const [exit, number] of [[exit1, 1], [exit2, 2], [exit3, 3]] as const) {
     exit.bgp.networks = [`2001:db8:b:${number}::/64`];
     // Computing power differs, so that a requirement can tell the exits apart; delays do not.
@@ -163,16 +173,9 @@ export const yamlOf = (config: FileConfig): string => stringify(config);
 
 const address = (text: string, device: string): string => `ip -6 address add ${text} dev ${device} nodad`;
 
-export interface TopologyOptions {
-  /** MTU of all links (the default of containerlab is 9500). */
-  readonly mtu?: number;
-  /** One-way delay in ms by the index of the link in the file. */
-  readonly delays?: Readonly<Record<string, string>>;
-}
-
 /** The topology file; configurations lie beside it as ROUTER.yaml. */
-export function topology(name: string, options: TopologyOptions = {}): string {
-  const nodes: Record<string, FileConfig> = {
+export function topology(name: string): string {
+  const nodes: Record<string, object> = {
     client: { exec: [address(`${CLIENT}/64`, 'eth1'), `${address(`${CLIENT2}/64`, 'eth1')} preferred_lft 0`, 'ip -6 route add default via 2001:db8:c::1'] },
     rr: { image: 'frrouting/frr:v8.4.4', binds: ['daemons:/etc/frr/daemons:ro', 'frr.conf:/etc/frr/frr.conf:ro'] },
   };
@@ -195,11 +198,7 @@ export function topology(name: string, options: TopologyOptions = {}): string {
     ['exit1:eth2', 'node1:eth1'],
     ['exit2:eth2', 'node2:eth1'],
     ['exit3:eth2', 'node3:eth1'],
-  ].map((endpoints) => ({
-    endpoints,
-    mtu: options.mtu ?? 1500,
-    ...(options.delays?.[endpoints[0]!] === undefined ? {} : { labels: { 'cpn-delay': options.delays[endpoints[0]!] } }),
-  }));
+  ].map((endpoints) => ({ endpoints, mtu: 1500 }));
   return stringify({ name, topology: { defaults: { kind: 'linux', image: 'cpn/node:latest' }, nodes, links } });
 }
 

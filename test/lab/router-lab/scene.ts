@@ -9,20 +9,13 @@ import { Lab, waitFor, type ExecResult, type NodeProcess } from '../../../lab/in
 import { checkout } from '../../../lab/runner/checkout.js';
 import type * as view from '../../../daemon/northbound/facade.js';
 import { bgpMethods, computingMethods, routerMethods } from '../../../proto/methods.js';
-import { configurations, FRR_DAEMONS, frrConfiguration, ROUTERS, SERVICE, topology, yamlOf, type Configurations, type FileConfig, type RouterName, type TopologyOptions } from './network.js';
+import { configurations, FRR_DAEMONS, frrConfiguration, ROUTERS, SERVICE, topology, yamlOf, type FileConfig, type RouterName } from './network.js';
 
 export { LOOPBACK, SERVICE, sidOf, CLIENT, CLIENT2, END, END_X, REFLECTOR } from './network.js';
 export type { RouterName } from './network.js';
 
 const tool = (name: string): string => join(checkout, `dist/lab/tools/${name}.js`);
 export const PORT = 8080;
-
-export interface NetworkOptions extends TopologyOptions {
-  /** Changes the configurations before they are written. */
-  readonly change?: (all: Configurations) => void;
-  /** Does not wait for sessions and candidates. */
-  readonly cold?: boolean;
-}
 
 let count = 0;
 
@@ -108,22 +101,16 @@ class Router {
 }
 
 export class Network {
-  readonly configurations: Configurations;
+  readonly configurations = configurations();
   private readonly routers = new Map<string, Router>();
   private readonly servers = new Map<string, NodeProcess>();
-  private readonly folder: string;
+  private readonly folder = mkdtempSync(join(tmpdir(), 'routerlab-'));
   lab!: Lab;
   private ports = 20_000;
 
-  private constructor(private readonly options: NetworkOptions) {
-    this.configurations = configurations();
-    options.change?.(this.configurations);
-    this.folder = mkdtempSync(join(tmpdir(), 'routerlab-'));
-  }
-
   /** Brings the network up, with the service on every node; ready when the entry sees all candidates with measured paths. */
-  static async up(options: NetworkOptions = {}): Promise<Network> {
-    const network = new Network(options);
+  static async up(): Promise<Network> {
+    const network = new Network();
     try {
       await network.start();
     } catch (error) {
@@ -135,13 +122,13 @@ export class Network {
 
   private async start(): Promise<void> {
     const file = join(this.folder, 'routers.clab.yml');
-    writeFileSync(file, topology(`routerlab-${process.pid}-${count++}`, this.options));
+    writeFileSync(file, topology(`routerlab-${process.pid}-${count++}`));
     writeFileSync(join(this.folder, 'daemons'), FRR_DAEMONS);
     writeFileSync(join(this.folder, 'frr.conf'), frrConfiguration());
     for (const router of ROUTERS) this.write(router);
     this.lab = await Lab.up(file, { log: (line) => assert.ok(!line.startsWith('ERROR'), line) });
     for (const number of [0, 1, 2, 3]) await this.startServer(`node${number}`);
-    if (this.options.cold !== true) await this.ready();
+    await this.ready();
   }
 
   async ready(): Promise<void> {
@@ -149,7 +136,9 @@ export class Network {
       async () => {
         const main = await this.router('entry').candidates(SERVICE.main);
         const rest = await Promise.all([SERVICE.one, SERVICE.two, SERVICE.three, SERVICE.endX].map((service) => this.router('entry').feasible(service)));
-        return main.length === 3 && main.every(({ feasible, pathDelayUs }) => feasible && pathDelayUs !== undefined) && rest.every(({ length }) => length === 1);
+        const seen = `${main.map(({ exit, pathDelayUs, reason }) => `${exit} ${pathDelayUs ?? 'not measured'} ${reason}`).join('; ')}; others ${rest.map(({ length }) => length).join(' ')}`;
+        assert.ok(main.length === 3 && main.every(({ feasible, pathDelayUs }) => feasible && pathDelayUs !== undefined) && rest.every(({ length }) => length === 1), seen);
+        return true;
       },
       { timeoutMs: 40_000, what: 'all candidates at the entry, with measured paths', intervalMs: 100 },
     );
