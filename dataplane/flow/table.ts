@@ -40,6 +40,9 @@ export const TC_PRIORITY = 50;
 /** Batches of the punt path before the event loop gets its turn: about 10 ms of work. */
 const BATCHES_PER_TURN = 1024 / PUNT_BATCH;
 
+/** Packets at once that an interface may always have, where the configuration allows as many. */
+const LEAST_BURST = 500;
+
 /** Ageing: at most this long a step, in ms. */
 const AGEING_BUDGET_MS = 2;
 
@@ -193,8 +196,9 @@ export class KernelFlowTable implements FlowTable {
     const limits = new BigUint64Array(LIMITS_VALUE_LENGTH / 8);
     const interval = (rate: number): number => (rate > 0 ? Math.max(1, Math.round(1e9 / rate)) : 0);
     limits[0] = BigInt(interval(governor.limit));
-    // As long in time when the limit is lowered: a longer one would let another burst in.
-    limits[1] = BigInt(interval(interfaceRate) * Math.max(0, interfaceBurst - 1));
+    // As long in time when the limit is lowered, or lowering it would let another burst in; but some packets at once must remain for those who send little.
+    const leastBurst = Math.min(interfaceBurst, LEAST_BURST);
+    limits[1] = BigInt(Math.max(interval(interfaceRate) * (interfaceBurst - 1), interval(governor.limit) * (leastBurst - 1), 0));
     limits[2] = BigInt(interval(sourceRate));
     limits[3] = BigInt(interval(sourceRate) * Math.max(0, sourceBurst - 1));
     bpf.maps.puntLimits.update(u32(0), new Uint8Array(limits.buffer));
