@@ -14,6 +14,7 @@ import { BenchNetwork, ENTRY, exitAddress, SERVICE_PREFIX, type FibPolicy } from
 import { cpuSeconds, printJson, printTable, round } from './support/report.js';
 
 const LIMIT_MS = 120_000;
+const WATCHED = 1000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Resident memory of a process, MiB: all, and what is not backed by files (proc(5), status). */
@@ -108,11 +109,14 @@ class ScaleBench {
   async loseExit(): Promise<void> {
     const policies = await this.policiesOf(exitAddress(1));
     const node = this.network.lab.node('exit1');
-    const moved = this.watch.call<{ firstUnixMs: number; lastUnixMs: number; moved: number }>({ op: 'moved', policies, timeoutMs: 30_000 });
+    // So many that reading them takes the watcher about a millisecond, evenly from all services, and the last.
+    const step = Math.max(1, Math.floor(policies.length / WATCHED));
+    const watched = policies.filter((_, i) => i % step === 0 || i === policies.length - 1);
+    const moved = this.watch.call<{ firstUnixMs: number; lastUnixMs: number; moved: number }>({ op: 'moved', policies: watched, timeoutMs: 30_000 });
     await node.run(['nft', 'add table ip6 gone; add chain ip6 gone in { type filter hook prerouting priority -400; policy drop; }']);
     const { lastUnixMs, moved: count } = await moved;
     const detected = logTimes(this.network.lab.node('entry').daemon.log, /stamp\.exit-lost/).at(-1);
-    if (detected === undefined || count < policies.length) throw new Error(`${count} of ${policies.length} policies moved`);
+    if (detected === undefined || count < watched.length) throw new Error(`${count} of ${watched.length} watched policies moved`);
     this.note('policies of the exit that was lost', 'lostPolicies', policies.length);
     this.note('loss detected to the last of them moved, ms', 'lossToMovedMs', round(lastUnixMs - detected, 1));
   }
