@@ -75,6 +75,7 @@ export class Router implements RouterParts {
 
   /** Builds a router and starts it. Rejects when a part cannot start; what stands in the kernel stays, so that an earlier run's flows go on. */
   static async start(options: RouterOptions): Promise<Router> {
+    await NorthboundServer.claim(options.config.api.listen);
     // The steering adopts what the dataplane holds, so that has to be open first.
     await options.dataplane.open(dataplaneOptions(options.config));
     const router = new Router(options);

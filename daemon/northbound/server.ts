@@ -30,12 +30,18 @@ export class NorthboundServer {
 
   private constructor(readonly path: string) {}
 
+  /** Rejects when another process answers on the socket: another cpnd, whose kernel state is not to be touched. Removes a socket that nobody answers on. */
+  static async claim(listen: string): Promise<string> {
+    const path = socketPath(listen);
+    if (path === undefined) throw new Error(`api.listen: ${listen} is not unix:///absolute/path`);
+    await removeStaleSocket(path);
+    return path;
+  }
+
   /** Starts the server. Rejects when another process answers on the socket, or the socket cannot be made. */
   static async start(facade: RouterFacade, options: NorthboundOptions): Promise<NorthboundServer> {
-    const path = socketPath(options.listen);
-    if (path === undefined) throw new Error(`api.listen: ${options.listen} is not unix:///absolute/path`);
+    const path = await NorthboundServer.claim(options.listen);
     mkdirSync(dirname(path), { recursive: true });
-    await removeStaleSocket(path);
     const northbound = new NorthboundServer(path);
     const transport = new Transport(northbound.server, options.onFault ?? (() => undefined));
     routerService(transport, facade);

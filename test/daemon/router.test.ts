@@ -60,6 +60,17 @@ test('a configuration with errors changes nothing and names them', async () => {
   assert.equal(dataplane.options?.interfaces['eth1'], 'core');
 });
 
+test('a second daemon on the same socket is refused before it touches the kernel', async () => {
+  await start(text('2001:db8:1::1/64'));
+  const parsed = parseConfig(text('2001:db8:1::1/64'), 'cpnd.yaml');
+  assert.ok(parsed.ok);
+  const clock = new ManualClock();
+  const dataplane = new RefusingDataplane([link('lo', 1), link('eth1', 2)], () => clock.now());
+  const second = Router.start({ config: parsed.config, configFile: 'cpnd.yaml', dataplane, clock, log: silentLogger, nowNs: () => 0n });
+  await assert.rejects(second, /another process answers/);
+  assert.equal(dataplane.options, undefined);
+});
+
 test('a configuration that the kernel refuses is answered, and the running one is put back', async () => {
   const { router, dataplane } = await start(text('2001:db8:1::1/64'));
   dataplane.refused = '2001:db8:2::1/64';
