@@ -1,5 +1,5 @@
 /** Accepts the connections of neighbours on one address and port, each under the rules of its neighbour. */
-import { boundSocket, endpointOf, familyOf, type Kernel, setHopLimits, setListenerHopLimits, setPassword } from './tcp-socket.js';
+import { boundSocket, endpointOf, ipVersion, type Kernel, setHopLimits, setListenerHopLimits, setPassword } from './tcp-socket.js';
 import { TcpStream } from './tcp-stream.js';
 import type { Endpoint, ListenHandlers, Listener, NeighborRules } from './transport.js';
 
@@ -29,7 +29,7 @@ export class TcpListener implements Listener {
     private readonly handlers: ListenHandlers,
     neighbors: readonly NeighborRules[],
   ) {
-    this.family = familyOf(local.address);
+    this.family = ipVersion(local.address);
     this.fd = boundSocket(kernel, local, (fd) => this.apply(fd, neighbors));
     try {
       kernel.listen(this.fd, backlog);
@@ -46,11 +46,17 @@ export class TcpListener implements Listener {
     if (changed.size === 0) return;
     // From now on the kernel demands the new keys. What waits already may have come without them.
     const waiting: Accepted[] = [];
-    for (let next = this.kernel.accept(this.fd); next; next = this.kernel.accept(this.fd)) {
-      if (changed.has(endpointOf(next.address).address)) this.kernel.close(next.fd);
-      else waiting.push(next);
+    try {
+      for (let next = this.kernel.accept(this.fd); next; next = this.kernel.accept(this.fd)) {
+        if (changed.has(endpointOf(next.address).address)) this.kernel.close(next.fd);
+        else waiting.push(next);
+      }
+    } catch (error) {
+      // What still waits is closed with the listener.
+      this.cancel();
+      setImmediate(() => this.handlers.failed(messageOf(error)));
     }
-    if (waiting.length > 0) setImmediate(() => waiting.forEach((connection) => this.take(connection)));
+    setImmediate(() => waiting.forEach((connection) => this.take(connection)));
   }
 
   cancel(): void {
@@ -63,7 +69,7 @@ export class TcpListener implements Listener {
   /** Returns the neighbours whose password is another one than before. */
   private apply(fd: number, neighbors: readonly NeighborRules[]): Set<string> {
     const before = this.neighbors;
-    this.neighbors = new Map(neighbors.filter(({ address }) => familyOf(address) === this.family).map((rules) => [rules.address, rules]));
+    this.neighbors = new Map(neighbors.filter(({ address }) => ipVersion(address) === this.family).map((rules) => [rules.address, rules]));
     setListenerHopLimits(this.kernel, fd, this.family, [...this.neighbors.values()]);
     const changed = new Set<string>();
     for (const address of new Set([...before.keys(), ...this.neighbors.keys()])) {

@@ -27,7 +27,7 @@ const STORAGE = 128;
 /** TCP_MD5SIG_MAXKEYLEN */
 const MAX_PASSWORD = 80;
 
-export const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
+export const ipVersion = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
 
 /** struct sockaddr_in or sockaddr_in6. Throws TypeError for text that is no address. */
 export function socketAddress({ address, port }: Endpoint): Uint8Array {
@@ -60,7 +60,7 @@ export function md5Signature(address: string, password: string | undefined): Uin
 
 /** A TCP socket bound to `local`; port 0 is any. Throws NativeError. */
 export function boundSocket(kernel: Kernel, local: Endpoint, prepare: (fd: number) => void): number {
-  const family = familyOf(local.address);
+  const family = ipVersion(local.address);
   const fd = kernel.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
   try {
     // Connections of an earlier run in TIME_WAIT do not keep the port from a new listener.

@@ -5,7 +5,7 @@
 import { getSystemErrorName } from 'node:util';
 import { native } from '../../dataplane/native/index.js';
 import { TcpListener } from './tcp-listener.js';
-import { boundSocket, familyOf, type Kernel, pendingError, setHopLimits, setPassword, socketAddress } from './tcp-socket.js';
+import { boundSocket, ipVersion, type Kernel, pendingError, setHopLimits, setPassword, socketAddress } from './tcp-socket.js';
 import { TcpStream } from './tcp-stream.js';
 import type { Cancellable, ConnectOptions, Endpoint, ListenHandlers, Listener, NeighborRules, Stream, Transport } from './transport.js';
 
@@ -44,8 +44,17 @@ export class TcpTransport implements Transport {
         fail(`connect ${getSystemErrorName(-errno)} [${remote.address}]:${remote.port}`);
         return;
       }
+      let stream: Stream;
+      try {
+        // One watcher a descriptor: net.Socket brings its own.
+        handle?.close();
+        stream = new TcpStream(descriptor, remote);
+      } catch (error) {
+        fail(messageOf(error));
+        return;
+      }
       end();
-      connected(new TcpStream(descriptor, remote));
+      connected(stream);
     };
     // The kernel drops segments with a wrong signature without a word (RFC 2385 section 2.0).
     const timeout = password === undefined ? 'connection timed out' : 'connection timed out, as it does when the passwords differ';
@@ -74,7 +83,7 @@ export class TcpTransport implements Transport {
     const { kernel } = this;
     const { local, remote, password } = options;
     return boundSocket(kernel, { address: local, port: 0 }, (fd) => {
-      setHopLimits(kernel, fd, familyOf(local), options);
+      setHopLimits(kernel, fd, ipVersion(local), options);
       if (password !== undefined) setPassword(kernel, fd, remote.address, password);
     });
   }

@@ -80,6 +80,8 @@ function observed(): { readonly transport: TcpTransport; readonly made: number[]
 const option = (fd: number, level: number, name: number): number => new DataView(native.getsockopt(fd, level, name, 4).buffer).getInt32(0, true);
 const hopLimits = { ipv6: (fd: number): number[] => [option(fd, 41, 16), option(fd, 41, 73)], ipv4: (fd: number): number[] => [option(fd, 0, 2), option(fd, 0, 21)] };
 
+const messageOf = (error: unknown): string => (error as Error).message;
+
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
 
 describe('TCP', () => {
@@ -271,6 +273,26 @@ describe('TCP MD5', () => {
     kept.close();
     await ends[1]!.state.closed;
     listener.cancel();
+  });
+});
+
+describe('A kernel without descriptors', () => {
+  test('ends listening with the reason, also while a password is changed', async () => {
+    const full = (): never => {
+      throw Object.assign(new Error('accept: EMFILE: Too many open files'), { code: 'EMFILE', errno: 24, syscall: 'accept' });
+    };
+    const transport = new TcpTransport({ ...native, accept: full });
+    const first = listen([rules()], loopback, transport);
+    // Its connection may be reset before it has seen that it is there.
+    const client = connect().then((stream) => collect(stream).closed, messageOf);
+    assert.match(await first.failed, /EMFILE/);
+    await client;
+    await assert.rejects(connect(), /ECONNREFUSED/);
+    const second = listen([rules()], loopback, transport);
+    second.listener.setNeighbors([rules(loopback, { password: 'sesame' })]);
+    assert.match(await second.failed, /EMFILE/);
+    await assert.rejects(connect(), /ECONNREFUSED/);
+    second.listener.cancel();
   });
 });
 
