@@ -9,7 +9,7 @@ export function describeState(state: InstanceState): string {
 
 export function drain(root: Command, session: Session): void {
   const commands = [
-    ['drain', true, 'take no new flows at a local instance and move the pinned ones'],
+    ['drain', true, 'give a local instance no new flows; pinned ones stay'],
     ['undrain', false, 'take flows at a local instance again'],
   ] as const;
   for (const [name, draining, description] of commands) {
