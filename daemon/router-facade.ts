@@ -375,8 +375,8 @@ export class FacadeOverRouter implements RouterFacade {
     };
   }
 
-  drain(instance: InstanceRef, draining: boolean): InstanceState {
-    return this.parts.instances.drain(instance, draining);
+  drain(instance: InstanceRef, draining: boolean, graceMs: number): InstanceState {
+    return this.parts.instances.drain(instance, draining, graceMs);
   }
 
   clearFlows(filter: FlowFilter): number {

@@ -102,7 +102,7 @@ export const computingMethods = {
   listFlows: stream<view.FlowFilter, { flows: readonly view.FlowView[] }>()('ComputingService', 'ListFlows', v1.FlowFilter, v1.FlowList),
   clearFlows: unary<view.FlowFilter, { cleared: number }>()('ComputingService', 'ClearFlows', v1.FlowFilter, v1.ClearFlowsAnswer),
   explain: unary<view.ExplainRequest, view.ExplainAnswer>()('ComputingService', 'Explain', v1.ExplainRequest, v1.ExplainAnswer),
-  drain: unary<{ instance: view.InstanceRef; draining: boolean }, view.InstanceState>()('ComputingService', 'Drain', v1.DrainRequest, v1.InstanceState),
+  drain: unary<{ instance: view.InstanceRef; draining: boolean; graceMs: number }, view.InstanceState>()('ComputingService', 'Drain', v1.DrainRequest, v1.InstanceState),
   updateInstance: unary<{ instance: view.InstanceRef } & view.InstanceUpdate, view.InstanceState>()('ComputingService', 'UpdateInstance', v1.UpdateInstanceRequest, v1.InstanceState),
 };
 

@@ -44,6 +44,8 @@ function computingOf(named: NamedComputing): Computing {
 
 export class LocalInstance {
   draining = false;
+  /** The grace time of a drain is over: withdrawn. */
+  drained = false;
   /** Set by an operator or the node itself; undefined: the health check decides. */
   override: 'up' | 'down' | undefined;
   /** What the health check says; 'unchecked' without one. */
@@ -69,6 +71,7 @@ export class LocalInstance {
 
   /** May take traffic: announced. One whose first check is still under way is not. */
   get healthy(): boolean {
+    if (this.drained) return false;
     return this.override ? this.override === 'up' : this.checked === 'up' || this.checked === 'unchecked';
   }
 

@@ -56,6 +56,8 @@ export class LocalInstances {
   /** IDs of instances that found no room in the block of their service, for one event a change. */
   private readonly leftOut = new Map<string, string>();
   private all = false;
+  /** Grace times that run, by instance. */
+  private readonly drains = new Map<string, Timer>();
   private soon: Timer | undefined;
   private later: Timer | undefined;
   private laterAt = Infinity;
@@ -80,6 +82,8 @@ export class LocalInstances {
   stop(): void {
     for (const { check } of this.instances.values()) check?.stop();
     this.instances.clear();
+    for (const timer of this.drains.values()) timer.cancel();
+    this.drains.clear();
     this.soon?.cancel();
     this.later?.cancel();
   }
@@ -94,6 +98,8 @@ export class LocalInstances {
       check?.stop();
       if (entry) continue;
       this.instances.delete(key);
+      this.drains.get(key)?.cancel();
+      this.drains.delete(key);
       this.touch(local.config.service);
     }
     for (const [key, entry] of wanted) {
@@ -149,9 +155,16 @@ export class LocalInstances {
     throw new Refusal('invalid', `instance ${name} is ambiguous: ${found.map(({ key }) => key).join(', ')}`);
   }
 
-  /** Draining: announced with the draining flag, so that entries give it no new flows. */
-  drain(reference: InstanceRef, draining: boolean): InstanceState {
+  /**
+   * Draining: announced with the draining flag, so that entries give it no new flows; after `graceMs` withdrawn, so that they move the
+   * flows that are left. A second drain sets the grace time anew.
+   */
+  drain(reference: InstanceRef, draining: boolean, graceMs: number): InstanceState {
     const local = this.resolve(reference);
+    this.drains.get(local.key)?.cancel();
+    this.drains.delete(local.key);
+    if (draining) this.drains.set(local.key, this.clock.setTimeout(() => this.drained(local), graceMs));
+    else local.drained = false;
     if (local.draining !== draining) {
       local.draining = draining;
       this.events.emit('awareness', draining ? 'instance.drain' : 'instance.undrain', 'info', `instance ${local.key} ${draining ? 'drains' : 'takes flows again'}`, {
@@ -161,6 +174,14 @@ export class LocalInstances {
       this.touch(local.config.service);
     }
     return this.state(local);
+  }
+
+  private drained(local: LocalInstance): void {
+    this.drains.delete(local.key);
+    if (local.drained) return;
+    local.drained = true;
+    this.events.emit('awareness', 'instance.drained', 'info', `instance ${local.key} is withdrawn: its grace time is over`, { service: local.config.service, instance: local.config.id });
+    this.touch(local.config.service);
   }
 
   update(reference: InstanceRef, update: InstanceUpdate): InstanceState {

@@ -345,7 +345,8 @@ export interface RouterFacade {
   fib(service: string | undefined): Iterable<FibView>;
   flows(filter: FlowFilter): Iterable<FlowView>;
   explain(request: ExplainRequest): ExplainAnswer;
-  drain(instance: InstanceRef, draining: boolean): InstanceState;
+  /** Draining: no new flows at once; `graceMs` later the instance is withdrawn, and entries move the flows that are left. */
+  drain(instance: InstanceRef, draining: boolean, graceMs: number): InstanceState;
   /** Forgets pinned flows; their next packet is a first packet again. Returns how many. */
   clearFlows(filter: FlowFilter): number;
   updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState;

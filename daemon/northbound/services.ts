@@ -67,7 +67,7 @@ export function computingService(transport: Transport, facade: RouterFacade): vo
   transport.list(computingMethods.listFlows, (request) => facade.flows(flowFilter(request)), (flows) => ({ flows }));
   transport.unary(computingMethods.clearFlows, (request) => ({ cleared: facade.clearFlows(flowFilter(request)) }));
   transport.unary(computingMethods.explain, (request) => facade.explain(explainRequest(request)));
-  transport.unary(computingMethods.drain, (request) => facade.drain(instance(request.instance), request.draining));
+  transport.unary(computingMethods.drain, (request) => facade.drain(instance(request.instance), request.draining, request.graceMs));
   transport.unary(computingMethods.updateInstance, (request) => facade.updateInstance(instance(request.instance), updateOf(request)));
 }
 

@@ -151,7 +151,12 @@ describe('requests reach the router as they were meant', () => {
   it('drain and undrain name the instance by service and id, or by id', async () => {
     assert.deepEqual(await json('drain', `${SERVICE}#1`), { service: SERVICE, instance: 1, draining: true, health: 'up', sequence: '1795000000002' });
     await json('undrain', '7');
-    assert.deepEqual(facade.calls, [['drain', { service: SERVICE, id: 1 }, true], ['drain', { service: undefined, id: 7 }, false]]);
+    await json('drain', '--grace', '60', '7');
+    assert.deepEqual(facade.calls, [
+      ['drain', { service: SERVICE, id: 1 }, true, 5000],
+      ['drain', { service: undefined, id: 7 }, false, 0],
+      ['drain', { service: undefined, id: 7 }, true, 60_000],
+    ]);
   });
 
   it('update sends only what was given', async () => {

@@ -63,11 +63,11 @@ for (const { kind, exit, node, break: breakIt, mend } of [
   });
 }
 
-test('drain gives an instance no new flows and leaves the pinned ones; undrain brings it back', async () => {
+test('drain gives an instance no new flows, leaves the pinned ones for a grace time and moves them then; undrain brings it back', async () => {
   const traffic = await network.steady(SERVICE.main, 30, 300);
   const before = await traffic.pinned();
   assert.ok(onExit(before, LOOPBACK.exit1).length > 0);
-  const drained = await network.json<Record<string, unknown>>('exit1', 'drain', `${SERVICE.main}#1`);
+  const drained = await network.json<Record<string, unknown>>('exit1', 'drain', '--grace', '600', `${SERVICE.main}#1`);
   assert.deepEqual({ ...drained, sequence: typeof drained['sequence'] }, { service: SERVICE.main, instance: 1, draining: true, health: 'up', sequence: 'string' });
   await feasibleBecomes(LOOPBACK.exit2, LOOPBACK.exit3);
   assert.equal((await entry().candidates(SERVICE.main)).find(({ exit }) => exit === LOOPBACK.exit1)?.draining, true);
@@ -76,6 +76,10 @@ test('drain gives an instance no new flows and leaves the pinned ones; undrain b
   assert.equal(fresh.nodes['node1'], undefined, 'no new flow reaches a draining instance');
   assert.deepEqual(await traffic.pinned(), before);
 
+  assert.equal((await network.cpnctl('exit1', 'drain', '--grace', '0', '1')).status, 0);
+  const affected = onExit(before, LOOPBACK.exit1).length;
+  await waitFor(async () => onExit(await traffic.pinned(), LOOPBACK.exit1).length === 0, { timeoutMs: 5000, what: 'the pinned flows to move' });
+
   const undrained = await network.cpnctl('exit1', 'undrain', '1');
   assert.equal(undrained.status, 0, undrained.stderr);
   assert.match(undrained.stdout, new RegExp(`^${SERVICE.main}#1: serving, health up, last announced with sequence \\d+\n$`));
@@ -83,7 +87,7 @@ test('drain gives an instance no new flows and leaves the pinned ones; undrain b
   const again = await network.send(SERVICE.main, '--flows', '30');
   assert.ok((again.nodes['node1'] ?? 0) > 0);
   const report = await traffic.stop();
-  assert.equal(report.moved, 0);
+  assert.equal(report.moved, affected, 'those of the drained instance have moved, and not back');
 
   assert.equal((await network.cpnctl('exit1', 'drain', '77')).status, 1);
   assert.equal((await network.cpnctl('exit1', 'drain', 'seventy')).status, 2);

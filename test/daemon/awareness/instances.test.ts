@@ -10,6 +10,8 @@ import { EventLog } from '../../../daemon/events.js';
 import type { Advertisement } from '../../../daemon/rib/candidate.js';
 import { Refusal } from '../../../daemon/refusal.js';
 
+const GRACE_MS = 60_000;
+
 const A = '2001:db8:5e::1';
 const B = '2001:db8:5e::2';
 const EXIT = 'fc00:0:11::1';
@@ -76,7 +78,7 @@ describe('local instances', () => {
     const block = { service: undefined, origin: { exit, sequence, originatedAt, validity: 0 }, instances: advertisement!.instances };
     assert.ok(encodeCpnBlock(block).length <= CPN_MAX_SENT);
     assert.ok(cpnBlockSize({ ...block, instances: [...block.instances, block.instances[0]!] }) > CPN_MAX_SENT);
-    many.local.drain({ service: A, id: 1 }, true);
+    many.local.drain({ service: A, id: 1 }, true, GRACE_MS);
     const told = () => many.events.since().filter(({ type }) => type === 'instance.left-out').map(({ text }) => text);
     assert.equal(told().length, 1);
     assert.match(told()[0]!, / 60 of 2001:db8:5e::1 are not announced/);
@@ -159,21 +161,36 @@ describe('local instances', () => {
     assert.equal(bench.announced.length, before);
   });
 
+  it('an instance is withdrawn when the grace time of its drain is over, unless it was taken back', () => {
+    bench.local.drain({ service: A, id: 2 }, true, 1000);
+    bench.clock.advance(999);
+    assert.deepEqual(bench.last[0]!.instances.map(({ id }) => id), [1, 2]);
+    bench.clock.advance(2);
+    assert.deepEqual(bench.last[0]!.instances.map(({ id }) => id), [1]);
+    bench.local.drain({ service: A, id: 2 }, false, 0);
+    assert.deepEqual(bench.last[0]!.instances.map(({ id, draining }) => [id, draining]), [[1, false], [2, false]]);
+    bench.local.drain({ service: A, id: 2 }, true, 1000);
+    bench.local.drain({ service: A, id: 2 }, false, 0);
+    const announced = bench.announced.length;
+    bench.clock.advance(5000);
+    assert.equal(bench.announced.length, announced);
+  });
+
   it('drain and undrain go at once, inside the interval too', () => {
-    const state = bench.local.drain({ service: A, id: 2 }, true);
+    const state = bench.local.drain({ service: A, id: 2 }, true, GRACE_MS);
     assert.deepEqual(state, { service: A, instance: 2, draining: true, health: 'unchecked', sequence: 1_000_002n });
     assert.deepEqual(bench.last.map(({ service, instances }) => [service, instances.map(({ id, draining }) => [id, draining])]), [[A, [[1, false], [2, true]]]]);
-    bench.local.drain({ service: A, id: 2 }, true);
+    bench.local.drain({ service: A, id: 2 }, true, GRACE_MS);
     assert.equal(bench.announced.length, 2, 'nothing new');
-    bench.local.drain({ service: A, id: 2 }, false);
+    bench.local.drain({ service: A, id: 2 }, false, GRACE_MS);
     assert.equal(bench.announced.length, 3);
     assert.deepEqual(bench.events.since().map(({ type }) => type), ['instance.drain', 'instance.undrain']);
   });
 
   it('an instance may be named by its id alone when only one service has it', () => {
-    assert.equal(bench.local.drain({ service: undefined, id: 2 }, true).service, A);
-    assert.throws(() => bench.local.drain({ service: undefined, id: 1 }, true), (error) => error instanceof Refusal && error.code === 'invalid' && error.message.includes(`${A}#1, ${B}#1`));
-    assert.throws(() => bench.local.drain({ service: B, id: 2 }, true), (error) => error instanceof Refusal && error.code === 'notFound');
+    assert.equal(bench.local.drain({ service: undefined, id: 2 }, true, GRACE_MS).service, A);
+    assert.throws(() => bench.local.drain({ service: undefined, id: 1 }, true, GRACE_MS), (error) => error instanceof Refusal && error.code === 'invalid' && error.message.includes(`${A}#1, ${B}#1`));
+    assert.throws(() => bench.local.drain({ service: B, id: 2 }, true, GRACE_MS), (error) => error instanceof Refusal && error.code === 'notFound');
   });
 
   it('an operator can take an instance down and leave it to the check again', () => {
@@ -208,7 +225,7 @@ describe('local instances', () => {
   });
 
   it('takes over a new configuration: what stays keeps its state, what goes is withdrawn', () => {
-    bench.local.drain({ service: A, id: 1 }, true);
+    bench.local.drain({ service: A, id: 1 }, true, GRACE_MS);
     bench.local.update({ service: A, id: 1 }, { ...nothing, serviceDelay: { meanUs: 7000, p99Us: undefined, serviceRate: undefined } });
     bench.local.configure(bench.config([instance(A, 1, { computing: [] }), instance(A, 3)]));
     bench.clock.advance(0);

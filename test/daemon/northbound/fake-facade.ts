@@ -290,8 +290,8 @@ export class FakeFacade implements RouterFacade {
     };
   }
 
-  drain(reference: InstanceRef, draining: boolean): ReturnType<RouterFacade['drain']> {
-    this.calls.push(['drain', reference, draining]);
+  drain(reference: InstanceRef, draining: boolean, graceMs: number): ReturnType<RouterFacade['drain']> {
+    this.calls.push(['drain', reference, draining, graceMs]);
     if (reference.id === 99) throw new FacadeError('notFound', 'no local instance 99');
     if (reference.id === 2 && reference.service === undefined) throw new FacadeError('invalid', 'two services have an instance 2');
     return { service: SERVICE, instance: reference.id, draining, health: 'up', sequence: 1_795_000_000_002n };

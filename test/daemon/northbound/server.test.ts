@@ -79,7 +79,7 @@ describe('the API server', () => {
     };
     assert.deepEqual(await failure(call(path, bgpMethods.listNeighbors, { address: 'x' })), [status.INVALID_ARGUMENT, 'neighbor: "x" is not an IP address']);
     assert.deepEqual(await failure(call(path, bgpMethods.listNeighbors, { address: '::9' })), [status.NOT_FOUND, 'no neighbor ::9']);
-    assert.deepEqual(await failure(call(path, computingMethods.drain, { instance: { service: undefined, id: 0 }, draining: true })), [status.INVALID_ARGUMENT, 'instance: an instance id from 1 to 4294967295 is needed']);
+    assert.deepEqual(await failure(call(path, computingMethods.drain, { instance: { service: undefined, id: 0 }, draining: true, graceMs: 0 })), [status.INVALID_ARGUMENT, 'instance: an instance id from 1 to 4294967295 is needed']);
     assert.equal(faults.length, 0);
     const update = { instance: { service: undefined, id: 77 }, computing: [], load: undefined, serviceDelay: undefined, health: undefined };
     assert.deepEqual(await failure(call(path, computingMethods.updateInstance, update)), [status.INTERNAL, 'internal error: a bug']);
