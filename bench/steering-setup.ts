@@ -33,8 +33,11 @@ export class CountingFlowTable implements FlowTable {
   deleteFlows(): void {
     return;
   }
-  scanFlows(): void {
+  onPass(): void {
     return;
+  }
+  scanFlows(): [] {
+    return [];
   }
   adoptedBlocks(): [] {
     return [];

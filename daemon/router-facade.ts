@@ -1,5 +1,6 @@
 /** The router as the northbound API sees it: views over the parts, in the shapes of northbound/facade.ts. */
 import { readFileSync } from 'node:fs';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { Prefix } from '../dataplane/packet/ip.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
 import { BEHAVIOUR_NAMES } from './behaviours.js';
@@ -341,8 +342,11 @@ export class FacadeOverRouter implements RouterFacade {
     for (const view of fib(steering, this.dataplane.flows, clock.now(), service)) yield view;
   }
 
-  flows(filter: FlowFilter): Iterable<FlowView> {
-    return pinnedFlows(this.parts.steering, this.dataplane.flows, this.parts.nowNs(), filter);
+  async *flows(filter: FlowFilter): AsyncGenerator<FlowView> {
+    for (const batch of pinnedFlows(this.parts.steering, this.dataplane.flows, this.parts.nowNs(), filter)) {
+      yield* batch;
+      await otherWork();
+    }
   }
 
   explain(request: ExplainRequest): ExplainAnswer {
@@ -379,9 +383,14 @@ export class FacadeOverRouter implements RouterFacade {
     return this.parts.instances.drain(instance, draining, graceMs);
   }
 
-  clearFlows(filter: FlowFilter): number {
+  async clearFlows(filter: FlowFilter): Promise<number> {
     const { steering } = this.parts;
-    return steering.clearFlows(flowMatcher(steering, filter));
+    let cleared = 0;
+    for (const count of steering.clearFlows(flowMatcher(steering, filter), this.parts.nowNs())) {
+      cleared += count;
+      await otherWork();
+    }
+    return cleared;
   }
 
   updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState {

@@ -130,6 +130,29 @@ export interface FlowCounters {
   readonly [name: string]: bigint;
 }
 
+/** A pinned flow as the kernel has it. */
+export interface ScannedFlow {
+  /** Layout as in PuntedPacket. */
+  readonly key: Uint8Array;
+  readonly policy: number;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  /** CLOCK_MONOTONIC, ns. */
+  readonly createdNs: bigint;
+  readonly lastSeenNs: bigint;
+}
+
+/**
+ * Follows the passes over all pinned flows that ageing makes, one after another, a little at a time. A flow that is in the kernel when a pass begins and still
+ * when it ends was seen in between, however often it moved from map to map; one that was pinned meanwhile may have been seen or not.
+ */
+export interface FlowPassListener {
+  begun(): void;
+  /** `count` flows that are not idle: their keys stand on end, each with its policy. Valid during the call; a flow may be seen twice. */
+  seen(keys: Uint8Array, policies: Uint32Array, count: number): void;
+  ended(): void;
+}
+
 /** The part that owns pinned flows, policies and the punt path. */
 export interface FlowTable {
   /** Called for each punted first packet, synchronously; the flow is pinned with the answer and the packet sent. */
@@ -140,8 +163,12 @@ export interface FlowTable {
   setBlockOwner(block: number, owner: PolicyBlockOwner | undefined): void;
   /** Blocks found in the pinned maps at start, with their current policies: what to adopt. */
   adoptedBlocks(): { readonly block: number; readonly owner: PolicyBlockOwner }[];
-  /** Reads pinned flows in batches; `visit` may return false to stop. Key layout as in PuntedPacket. */
-  scanFlows(visit: (key: Uint8Array, record: { policy: number; packets: bigint; bytes: bigint; createdNs: bigint; lastSeenNs: bigint }) => boolean | undefined): void;
+  /**
+   * Reads pinned flows, a batch each time that the next one is asked for: some 100 us of work. Other work may run between batches; a flow that is there all the
+   * while comes once. A batch may be empty.
+   */
+  scanFlows(): Iterable<readonly ScannedFlow[]>;
+  onPass(listener: FlowPassListener): void;
   deleteFlows(keys: readonly Uint8Array[]): void;
   /** Flows that went idle were removed from the kernel; keys as in PuntedPacket. */
   onExpired(listener: (keys: readonly Uint8Array[]) => void): void;

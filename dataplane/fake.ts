@@ -9,6 +9,7 @@ import type {
   DataplaneOptions,
   FlowCounters,
   FlowKey,
+  FlowPassListener,
   FlowTable,
   InstallStatus,
   KernelRoute,
@@ -17,16 +18,19 @@ import type {
   PolicyWrite,
   PuntedPacket,
   RouteTable,
+  ScannedFlow,
   Steer,
 } from './dataplane.js';
 import { NO_SERVICE } from './dataplane.js';
-import { encodeFlowKey, flowKeyText } from './packet/flow-key.js';
+import { FLOW_KEY_LENGTH, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
 import { Prefix, parseIp } from './packet/ip.js';
 
 const DEFAULT_TABLE = 254;
 const DEFAULT_METRIC = 1024;
 const UDP = 17;
 const MIN_IPV6_MTU = 1280;
+/** Flows a batch of a scan. */
+const BATCH = 256;
 
 const INSTALLED: InstallStatus = { installed: true };
 
@@ -166,6 +170,7 @@ export class FakeFlowTable implements FlowTable {
   private steer: Steer | undefined;
   private expiryListeners: ((keys: readonly Uint8Array[]) => void)[] = [];
   private mtuListeners: ((policies: readonly number[], mtu: number) => void)[] = [];
+  private passListeners: FlowPassListener[] = [];
   private readonly refusals = new Map<number, string>();
   private readonly counts = new Map<string, bigint>();
 
@@ -197,8 +202,19 @@ export class FakeFlowTable implements FlowTable {
     return [...this.adopted];
   }
 
-  scanFlows(visit: Parameters<FlowTable['scanFlows']>[0]): void {
-    for (const { key, ...record } of [...this.flows.values()]) if (visit(key, record) === false) return;
+  /** Batches of `BATCH` flows of those that are there at first. */
+  *scanFlows(): Generator<readonly ScannedFlow[]> {
+    const texts = [...this.flows.keys()];
+    for (let at = 0; at < texts.length; at += BATCH) {
+      yield texts.slice(at, at + BATCH).flatMap((text) => {
+        const flow = this.flows.get(text);
+        return flow ? [{ ...flow }] : [];
+      });
+    }
+  }
+
+  onPass(listener: FlowPassListener): void {
+    this.passListeners.push(listener);
   }
 
   deleteFlows(keys: readonly Uint8Array[]): void {
@@ -286,6 +302,27 @@ export class FakeFlowTable implements FlowTable {
     if (found) found.status = error === undefined ? INSTALLED : { installed: false, error };
   }
 
+  /** Test: a pass over all flows, `step` of those that were there at its beginning at a time; other things may happen in between. */
+  *passSteps(step = BATCH): Generator<void> {
+    for (const listener of this.passListeners) listener.begun();
+    const texts = [...this.flows.keys()];
+    for (let at = 0; at < texts.length; at += step) {
+      yield;
+      const there = texts.slice(at, at + step).flatMap((text) => this.flows.get(text) ?? []);
+      const keys = new Uint8Array(there.length * FLOW_KEY_LENGTH);
+      there.forEach(({ key }, i) => keys.set(key, i * FLOW_KEY_LENGTH));
+      const policies = Uint32Array.from(there, ({ policy }) => policy);
+      for (const listener of this.passListeners) listener.seen(keys, policies, there.length);
+    }
+    yield;
+    for (const listener of this.passListeners) listener.ended();
+  }
+
+  /** Test: a whole pass at once. */
+  pass(): void {
+    for (const steps = this.passSteps(); steps.next().done !== true; );
+  }
+
   /** Number of pinned flows. */
   get size(): number {
     return this.flows.size;
@@ -296,6 +333,7 @@ export class FakeFlowTable implements FlowTable {
     this.steer = undefined;
     this.expiryListeners = [];
     this.mtuListeners = [];
+    this.passListeners = [];
     this.adopted = [...this.owners].map(([block, owner]) => ({ block, owner }));
   }
 

@@ -343,12 +343,13 @@ export interface RouterFacade {
   computingRib(service: string | undefined): Iterable<ServiceCandidates>;
   computingNodes(): readonly ComputingNodeView[];
   fib(service: string | undefined): Iterable<FibView>;
-  flows(filter: FlowFilter): Iterable<FlowView>;
+  /** Reads them a little at a time: other work runs in between. */
+  flows(filter: FlowFilter): AsyncIterable<FlowView>;
   explain(request: ExplainRequest): ExplainAnswer;
   /** Draining: no new flows at once; `graceMs` later the instance is withdrawn, and entries move the flows that are left. */
   drain(instance: InstanceRef, draining: boolean, graceMs: number): InstanceState;
   /** Forgets pinned flows; their next packet is a first packet again. Returns how many. */
-  clearFlows(filter: FlowFilter): number;
+  clearFlows(filter: FlowFilter): Promise<number>;
   updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState;
 
   /** Calls `listener` after the computing RIB or a neighbor's state changed; returns the way to stop. */

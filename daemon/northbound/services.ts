@@ -65,7 +65,7 @@ export function computingService(transport: Transport, facade: RouterFacade): vo
   transport.unary(computingMethods.listNodes, () => ({ nodes: facade.computingNodes() }));
   transport.list(computingMethods.listPolicies, (request) => facade.fib(optionalAddress(request.service, 'service')), (services) => ({ services }));
   transport.list(computingMethods.listFlows, (request) => facade.flows(flowFilter(request)), (flows) => ({ flows }));
-  transport.unary(computingMethods.clearFlows, (request) => ({ cleared: facade.clearFlows(flowFilter(request)) }));
+  transport.unary(computingMethods.clearFlows, async (request) => ({ cleared: await facade.clearFlows(flowFilter(request)) }));
   transport.unary(computingMethods.explain, (request) => facade.explain(explainRequest(request)));
   transport.unary(computingMethods.drain, (request) => facade.drain(instance(request.instance), request.draining, request.graceMs));
   transport.unary(computingMethods.updateInstance, (request) => facade.updateInstance(instance(request.instance), updateOf(request)));

@@ -41,10 +41,10 @@ export class Transport {
   }
 
   /** Sends the items of an iterable in batches, pulling the next batch only when the last one went out. */
-  list<Q extends object, A extends object, T>(method: Method<Q, A>, items: (request: Q) => Iterable<T>, wrap: (batch: T[]) => A, batchSize = 256): void {
+  list<Q extends object, A extends object, T>(method: Method<Q, A>, items: (request: Q) => Iterable<T> | AsyncIterable<T>, wrap: (batch: T[]) => A, batchSize = 256): void {
     this.stream(method, async (request, sink) => {
       let batch: T[] = [];
-      for (const item of items(request)) {
+      for await (const item of items(request)) {
         batch.push(item);
         if (batch.length < batchSize) continue;
         if (!(await sink.send(wrap(batch)))) return;

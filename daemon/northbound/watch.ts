@@ -9,7 +9,7 @@ import type { Sink } from './transport.js';
 /** How one kind of thing is watched. */
 export interface WatchSource<T, M extends object> {
   /** The present things; of one key only, when given (none: it is gone). */
-  read(key: string | undefined): Iterable<T>;
+  read(key: string | undefined): Iterable<T> | AsyncIterable<T>;
   key(thing: T): string;
   /** Text that differs when a change is worth telling; ages and the like are left out. */
   fingerprint(thing: T): string;
@@ -64,7 +64,7 @@ export class Watch<T, M extends object> {
 
   /** Runs until the client is gone. */
   async run(): Promise<void> {
-    for (const thing of this.source.read(undefined)) {
+    for await (const thing of this.source.read(undefined)) {
       this.known.set(this.source.key(thing), { fingerprint: this.source.fingerprint(thing), thing });
       if (!(await this.sink.send(this.source.message('snapshot', thing)))) return;
     }
@@ -73,10 +73,16 @@ export class Watch<T, M extends object> {
     while (this.sink.open) {
       if (!(await this.sendAll(await this.take()))) break;
       if (this.extra.length > 0 || (!this.timer && (this.allDirty || this.dirty.size > 0))) continue;
-      await new Promise<void>((resolve) => (this.wake = resolve));
-      this.wake = undefined;
+      await this.woken();
     }
     this.timer?.cancel();
+  }
+
+  /** Resolves when there may be something to send, or the client is gone: perhaps it went while the last messages were gathered. */
+  private async woken(): Promise<void> {
+    if (!this.sink.open) return;
+    await new Promise<void>((resolve) => (this.wake = resolve));
+    this.wake = undefined;
   }
 
   private async sendAll(messages: readonly M[]): Promise<boolean> {
@@ -96,16 +102,19 @@ export class Watch<T, M extends object> {
     const pace = new Pace();
     if (allDirty) {
       const present = new Set<string>();
-      for (const thing of this.source.read(undefined)) {
+      for await (const thing of this.source.read(undefined)) {
         present.add(this.compare(thing, messages));
         await pace.step();
       }
-      for (const key of [...this.known.keys()]) if (!present.has(key)) this.forget(key, messages);
+      for (const key of this.known.keys()) {
+        if (!present.has(key)) this.forget(key, messages);
+        await pace.step();
+      }
       return messages;
     }
     for (const key of keys) {
       let found = false;
-      for (const thing of this.source.read(key)) {
+      for await (const thing of this.source.read(key)) {
         this.compare(thing, messages);
         found = true;
       }

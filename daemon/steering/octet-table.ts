@@ -1,11 +1,16 @@
 /**
- * A hash table from keys of a fixed number of octets to small records, in typed arrays: a million entries are a handful of objects
- * to the garbage collector. Open addressing, linear probing, deletion by shifting back (no tombstones).
+ * A hash table from keys of a fixed number of octets to small records, in typed arrays: a million entries are a few thousand objects to the garbage
+ * collector. The highest bits of a hash choose one of up to 256 segments, which grow and are looked through one at a time: nothing takes as long as the whole
+ * table would.
  *
  * The hash is MurmurHash3 (x86, 32 bit) with a seed of the caller: clients choose the keys, and must not be able to choose collisions.
  */
-const MAX_LOAD = 0.8;
-const MIN_CAPACITY = 64;
+import { OctetSegment } from './octet-segment.js';
+
+const MAX_SEGMENT_BITS = 8;
+/** Entries a segment, where the number of segments allows it: about a millisecond to grow. */
+const SEGMENT_ENTRIES = 8192;
+const MIN_CAPACITY = 16;
 /** Times are kept in units of 100 ms: 13 years in 32 bits. */
 const TICK_MS = 100;
 
@@ -15,13 +20,8 @@ export class OctetTable {
   private readonly wordsPerKey: number;
   /** The key given last to load(). */
   private readonly key: Uint32Array;
-  private capacity: number;
-  private words: Uint32Array;
-  /** Hash of the key with its lowest bit set; 0: empty slot. */
-  private hashes: Uint32Array;
-  private values: Uint32Array;
-  private created: Uint32Array;
-  private expiries: Uint32Array;
+  private readonly segments: readonly OctetSegment[];
+  private readonly segmentBits: number;
   private count = 0;
 
   /** `keyLength`: octets, a multiple of 4. `maxEntries`: insert() refuses beyond. */
@@ -32,12 +32,11 @@ export class OctetTable {
   ) {
     this.wordsPerKey = keyLength / 4;
     this.key = new Uint32Array(this.wordsPerKey);
-    this.capacity = MIN_CAPACITY;
-    this.words = new Uint32Array(this.capacity * this.wordsPerKey);
-    this.hashes = new Uint32Array(this.capacity);
-    this.values = new Uint32Array(this.capacity);
-    this.created = new Uint32Array(this.capacity);
-    this.expiries = new Uint32Array(this.capacity);
+    this.segmentBits = Math.min(MAX_SEGMENT_BITS, Math.max(0, Math.ceil(Math.log2(maxEntries / SEGMENT_ENTRIES))));
+    const segments = 2 ** this.segmentBits;
+    // Unequal at first, so that they do not all grow at the same time.
+    const capacity = (index: number): number => Math.ceil(MIN_CAPACITY * 1.6 ** (2 + index / segments));
+    this.segments = Array.from({ length: segments }, (_, index) => new OctetSegment(this.wordsPerKey, capacity(index), this.segmentBits));
   }
 
   get size(): number {
@@ -46,7 +45,7 @@ export class OctetTable {
 
   /** Octets that the arrays take. */
   get octets(): number {
-    return this.capacity * (this.keyLength + 16);
+    return this.segments.reduce((sum, segment) => sum + segment.slots, 0) * (this.keyLength + 16);
   }
 
   /** Takes a key for the calls that follow and returns its hash, 32 bits. */
@@ -69,89 +68,68 @@ export class OctetTable {
 
   /** Slot of the loaded key, -1 when it is not there. A slot is good until the next insert or remove. */
   find(hash: number): number {
-    const wanted = (hash | 1) >>> 0;
-    for (let slot = this.home(wanted); ; ) {
-      const found = this.hashes[slot]!;
-      if (found === 0) return -1;
-      if (found === wanted && this.matches(slot)) return slot;
-      if (++slot === this.capacity) slot = 0;
-    }
+    const index = this.segmentOf(hash);
+    const slot = this.segments[index]!.find(this.key, hash);
+    return slot < 0 ? -1 : this.slotOf(index, slot);
   }
 
   /** Adds the loaded key, which must not be there. Times in ms. Returns its slot, -1 when the table is full. */
   insert(hash: number, value: number, nowMs: number, expiryMs: number): number {
     if (this.count >= this.maxEntries) return -1;
-    if (this.count + 1 > this.capacity * MAX_LOAD) this.grow();
-    const slot = this.place((hash | 1) >>> 0);
-    this.words.set(this.key, slot * this.wordsPerKey);
-    this.hashes[slot] = (hash | 1) >>> 0;
-    this.values[slot] = value;
-    this.created[slot] = toTicks(nowMs);
-    this.expiries[slot] = toTicks(expiryMs);
+    const index = this.segmentOf(hash);
+    const slot = this.segments[index]!.insert(this.key, hash, value, toTicks(nowMs), toTicks(expiryMs));
     this.count++;
-    return slot;
+    return this.slotOf(index, slot);
   }
 
   value(slot: number): number {
-    return this.values[slot]!;
+    return this.segmentAt(slot).value(slot >>> this.segmentBits);
   }
 
   setValue(slot: number, value: number): void {
-    this.values[slot] = value;
+    this.segmentAt(slot).setValue(slot >>> this.segmentBits, value);
   }
 
   createdMs(slot: number): number {
-    return this.created[slot]! * TICK_MS;
+    return this.segmentAt(slot).createdAt(slot >>> this.segmentBits) * TICK_MS;
   }
 
   expiryMs(slot: number): number {
-    return this.expiries[slot]! * TICK_MS;
+    return this.segmentAt(slot).expiry(slot >>> this.segmentBits) * TICK_MS;
   }
 
   setExpiry(slot: number, ms: number): void {
-    this.expiries[slot] = toTicks(ms);
+    this.segmentAt(slot).setExpiry(slot >>> this.segmentBits, toTicks(ms));
   }
 
   remove(slot: number): void {
-    let hole = slot;
-    for (let next = slot; ; ) {
-      if (++next === this.capacity) next = 0;
-      const hash = this.hashes[next]!;
-      if (hash === 0) break;
-      const home = this.home(hash);
-      // An entry stays where it is while its home lies in (hole, next], seen around the end of the table.
-      const stays = hole <= next ? home > hole && home <= next : home > hole || home <= next;
-      if (stays) continue;
-      this.move(next, hole);
-      hole = next;
-    }
-    this.hashes[hole] = 0;
+    this.segmentAt(slot).remove(slot >>> this.segmentBits);
     this.count--;
   }
 
-  /** Removes entries for which `gone` answers true; it gets the slot. Returns how many. */
-  removeWhere(gone: (slot: number) => boolean): number {
-    const before = this.count;
-    // A removal shifts later entries back into its slot; those that wrap around the end are seen again, which does no harm.
-    for (let slot = 0; slot < this.capacity; ) {
-      if (this.hashes[slot] !== 0 && gone(slot)) this.remove(slot);
-      else slot++;
+  /**
+   * Removes entries for which `gone` answers true; it gets the slot. One segment each time that the next is asked for, which gives how many went; entries may
+   * come and go in between.
+   */
+  *removeWhere(gone: (slot: number) => boolean): Generator<number, void> {
+    for (let index = 0; index < this.segments.length; index++) {
+      const segment = this.segments[index]!;
+      const before = segment.size;
+      // A removal shifts later entries back into its slot; those that wrap around the end are seen again, which does no harm.
+      for (let slot = 0; slot < segment.slots; ) {
+        if (!segment.isEmpty(slot) && gone(this.slotOf(index, slot))) segment.remove(slot);
+        else slot++;
+      }
+      this.count -= before - segment.size;
+      yield before - segment.size;
     }
-    return before - this.count;
-  }
-
-  /** Whether some entry expires at or before this time. */
-  hasExpired(nowMs: number): boolean {
-    const now = Math.floor(nowMs / TICK_MS);
-    for (let slot = 0; slot < this.capacity; slot++) if (this.hashes[slot] !== 0 && this.expiries[slot]! <= now) return true;
-    return false;
   }
 
   /** Copies the key of a slot. */
   keyAt(slot: number): Uint8Array {
     const bytes = new Uint8Array(this.keyLength);
     for (let word = 0; word < this.wordsPerKey; word++) {
-      const value = this.words[slot * this.wordsPerKey + word]!;
+      const value = this.segmentAt(slot).word(slot >>> this.segmentBits, word);
       bytes[4 * word] = value;
       bytes[4 * word + 1] = value >>> 8;
       bytes[4 * word + 2] = value >>> 16;
@@ -160,47 +138,17 @@ export class OctetTable {
     return bytes;
   }
 
-  private home(hash: number): number {
-    return Math.floor((hash / 0x1_0000_0000) * this.capacity);
+  // A slot of the table is the slot in the segment, then the index of the segment in its lowest bits.
+
+  private slotOf(index: number, slot: number): number {
+    return slot * this.segments.length + index;
   }
 
-  private matches(slot: number): boolean {
-    const at = slot * this.wordsPerKey;
-    for (let word = 0; word < this.wordsPerKey; word++) if (this.words[at + word] !== this.key[word]) return false;
-    return true;
+  private segmentAt(slot: number): OctetSegment {
+    return this.segments[slot & (this.segments.length - 1)]!;
   }
 
-  private place(hash: number): number {
-    let slot = this.home(hash);
-    while (this.hashes[slot] !== 0) if (++slot === this.capacity) slot = 0;
-    return slot;
-  }
-
-  private move(from: number, to: number): void {
-    this.words.copyWithin(to * this.wordsPerKey, from * this.wordsPerKey, (from + 1) * this.wordsPerKey);
-    this.hashes[to] = this.hashes[from]!;
-    this.values[to] = this.values[from]!;
-    this.created[to] = this.created[from]!;
-    this.expiries[to] = this.expiries[from]!;
-  }
-
-  private grow(): void {
-    const { words, hashes, values, created, expiries, capacity } = this;
-    this.capacity = Math.ceil(capacity * 1.6);
-    this.words = new Uint32Array(this.capacity * this.wordsPerKey);
-    this.hashes = new Uint32Array(this.capacity);
-    this.values = new Uint32Array(this.capacity);
-    this.created = new Uint32Array(this.capacity);
-    this.expiries = new Uint32Array(this.capacity);
-    for (let slot = 0; slot < capacity; slot++) {
-      const hash = hashes[slot]!;
-      if (hash === 0) continue;
-      const to = this.place(hash);
-      for (let word = 0; word < this.wordsPerKey; word++) this.words[to * this.wordsPerKey + word] = words[slot * this.wordsPerKey + word]!;
-      this.hashes[to] = hash;
-      this.values[to] = values[slot]!;
-      this.created[to] = created[slot]!;
-      this.expiries[to] = expiries[slot]!;
-    }
+  private segmentOf(hash: number): number {
+    return this.segmentBits === 0 ? 0 : hash >>> (32 - this.segmentBits);
   }
 }

@@ -58,9 +58,9 @@ export class PinTable {
     return slot < 0 ? -1 : this.table.value(slot);
   }
 
-  /** Moves the expiry of a key; false when it is not pinned. */
-  renew(key: Uint8Array, expiryMs: number): boolean {
-    const slot = this.table.find(this.table.load(key));
+  /** Moves the expiry of the key that stands at `offset`; false when it is not pinned. */
+  renew(keys: Uint8Array, offset: number, expiryMs: number): boolean {
+    const slot = this.table.find(this.table.load(keys, offset));
     if (slot < 0) return false;
     this.table.setExpiry(slot, expiryMs);
     return true;
@@ -75,13 +75,8 @@ export class PinTable {
     return true;
   }
 
-  /** Whether some pin is past its expiry. */
-  hasExpired(nowMs: number): boolean {
-    return this.table.hasExpired(nowMs);
-  }
-
-  /** Unpins all past their expiry. Returns how many. */
-  removeExpired(nowMs: number): number {
+  /** Unpins all past their expiry, a part of the table each time that the next is asked for, which gives how many went. */
+  removeExpired(nowMs: number): Generator<number, void> {
     return this.table.removeWhere((slot) => {
       if (this.table.expiryMs(slot) > nowMs) return false;
       this.counts[this.table.value(slot)]!--;

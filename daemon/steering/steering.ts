@@ -3,6 +3,7 @@
  * an instance that is gone. Everything happens synchronously within one call; it does no I/O but through the flow table.
  */
 import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
+import { FLOW_KEY_LENGTH } from '../../dataplane/packet/flow-key.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../clock.js';
 import type { ServiceConfig } from '../config/types.js';
@@ -17,6 +18,7 @@ import { decodeRequirementOption, NO_REQUIREMENTS, type Requirements } from './r
 import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
 import type { Assessment } from './selector.js';
 import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
+import { Sliced } from './sliced.js';
 
 export interface SteeringConfig {
   readonly services: readonly ServiceConfig[];
@@ -67,8 +69,8 @@ export interface MoveReport {
 }
 
 const SWEEP_MS = 1000;
-/** The kernel's flows are read at most this often, ms. */
-const MIN_SCAN_MS = 10_000;
+/** Between two parts of a table that is looked through for what has expired, ms. */
+const EXPIRY_PAUSE_MS = 5;
 /** When the table of pins is half full, a pin that the kernel does not hold goes after this time instead of the idle time, ms. */
 const PRESSED_EXPIRY_MS = 30_000;
 /** RFC 8201 section 4: a larger path MTU is tried again after ten minutes. */
@@ -85,6 +87,13 @@ interface ServiceSettings {
 }
 
 const NO_SETTINGS: ServiceSettings = { defaults: NO_REQUIREMENTS, via: {}, configured: false };
+
+/** A pass of the dataplane over all flows. */
+interface FlowPass {
+  readonly begunAt: number;
+  /** Blocks that had no use when it began, have had none since, and that no flow seen is on. */
+  readonly unused: Map<PolicyBlock, ServiceState>;
+}
 
 export class Steering {
   readonly policies: PolicyManager;
@@ -104,12 +113,16 @@ export class Steering {
   /** Decoded options by their data. */
   private readonly options = new Map<string, Requirements>();
   private optionSetCount = 0;
-  /** Exits that lost an instance in this pass, for the log. */
+  /** Exits that lost an instance in this change, for the log. */
   private readonly lostExits = new Set<string>();
   private adopting = false;
   private adoptionTimer: Timer | undefined;
   private sweepTimer: Timer | undefined;
-  private scannedAt = -Infinity;
+  /** Blocks that no member uses for new flows. */
+  private readonly retired = new Map<PolicyBlock, ServiceState>();
+  private pass: FlowPass | undefined;
+  private readonly pinExpiry: Sliced;
+  private readonly stickyExpiry: Sliced;
 
   constructor(private readonly parts: SteeringOptions) {
     this.config = parts.config;
@@ -117,6 +130,8 @@ export class Steering {
     this.pins = new PinTable(2 * parts.config.maxFlows, parts.seed);
     this.serviceTable = new OctetTable(16, 1 << 24, parts.seed);
     this.sticky = new OctetTable(32, parts.config.maxFlows, parts.seed);
+    this.pinExpiry = new Sliced(parts.clock, EXPIRY_PAUSE_MS);
+    this.stickyExpiry = new Sliced(parts.clock, EXPIRY_PAUSE_MS);
     this.configure(parts.config);
   }
 
@@ -127,6 +142,7 @@ export class Steering {
     flows.onPunt((packet) => this.steer(packet));
     flows.onExpired((keys) => this.onExpired(keys));
     flows.onPathMtu((policies, mtu) => this.onPathMtu(policies, mtu));
+    flows.onPass({ begun: () => this.passBegun(), seen: (keys, policies, count) => this.passSeen(keys, policies, count), ended: () => this.passEnded() });
     const sweep = (): void => {
       this.sweep();
       this.sweepTimer = clock.setTimeout(sweep, SWEEP_MS);
@@ -137,6 +153,8 @@ export class Steering {
   /** Stops its timers; what stands in the dataplane stays. */
   stop(): void {
     this.sweepTimer?.cancel();
+    this.pinExpiry.stop();
+    this.stickyExpiry.stop();
     this.adoptionTimer?.cancel();
   }
 
@@ -258,7 +276,7 @@ export class Steering {
 
   /** Candidates of these services changed. */
   onRibChange(services: Iterable<string>): MoveReport {
-    return this.pass(() => {
+    return this.moving(() => {
       let count = 0;
       for (const service of services) {
         this.sync(service);
@@ -270,7 +288,7 @@ export class Steering {
 
   /** The ways to these exits changed: alive, resolved, MTU, or what was measured. */
   onPathChange(exits: Iterable<string>): MoveReport {
-    return this.pass(() => {
+    return this.moving(() => {
       let count = 0;
       for (const exit of exits) {
         for (const state of this.byExit.get(exit) ?? []) {
@@ -317,7 +335,7 @@ export class Steering {
     this.policies.commit();
   }
 
-  private pass(work: () => number): MoveReport {
+  private moving(work: () => number): MoveReport {
     const { movedPolicies, movedFlows } = this.counters;
     this.lostExits.clear();
     const services = work();
@@ -377,6 +395,7 @@ export class Steering {
     const wasUsable = member.usable;
     member.usable = member.present && isUsable(candidate, path, member.firstSidResolves);
     if (member.usable) return;
+    if (member.block) this.retired.set(member.block, state);
     member.block = undefined;
     if (wasUsable) this.lostExits.add(member.exit);
   }
@@ -412,6 +431,8 @@ export class Steering {
       if (!whole && this.pins.countRange(block.number * POLICIES_PER_BLOCK, POLICIES_PER_BLOCK) > 0) continue;
       for (let i = 0; i < POLICIES_PER_BLOCK; i++) this.policies.point(block, i, member);
       member.block = block;
+      this.retired.delete(block);
+      this.pass?.unused.delete(block);
       return;
     }
     const owner = { service: state.service, exit: member.exit, instance: member.instance };
@@ -482,16 +503,20 @@ export class Steering {
       if (!isServiceAddress(owner.service)) continue;
       const state = this.services.get(owner.service) ?? this.addService(owner.service);
       const make = (segments: readonly string[], mtu: number): AdoptedTarget => new AdoptedTarget(owner.exit, owner.instance, segments, mtu);
-      state.blocks.add(this.policies.adopt(number, owner, make));
+      const block = this.policies.adopt(number, owner, make);
+      state.blocks.add(block);
+      this.retired.set(block, state);
     }
     const now = clock.now();
     const orphans: Uint8Array[] = [];
-    flows.scanFlows((key, { policy }) => {
-      const hash = this.pins.load(key);
-      if (!this.policies.blockOf(policy)) orphans.push(Uint8Array.from(key));
-      else if (this.pins.find(hash, now + this.config.flowIdleMs) < 0) this.pins.add(hash, policy, now, now + this.config.flowIdleMs);
-      return undefined;
-    });
+    // In one go: neither sessions nor probes are there yet that could be late, and counts of flows must be whole before the first candidate comes.
+    for (const batch of flows.scanFlows()) {
+      for (const { key, policy } of batch) {
+        const hash = this.pins.load(key);
+        if (!this.policies.blockOf(policy)) orphans.push(Uint8Array.from(key));
+        else if (this.pins.find(hash, now + this.config.flowIdleMs) < 0) this.pins.add(hash, policy, now, now + this.config.flowIdleMs);
+      }
+    }
     // Nobody knows what their policy stands for: their next packet is a first packet.
     if (orphans.length > 0) flows.deleteFlows(orphans);
     if (blocks.length === 0) return;
@@ -501,7 +526,7 @@ export class Steering {
   }
 
   private endAdoption(): void {
-    this.pass(() => {
+    this.moving(() => {
       this.adopting = false;
       let touched = 0;
       for (const state of [...this.services.values()]) {
@@ -523,41 +548,49 @@ export class Steering {
 
   // ----- upkeep
 
-  /** Gives back what nobody uses: pins of flows the kernel no longer has, blocks without flows, stickiness that is over. */
-  sweep(): void {
-    const { clock, flows } = this.parts;
-    const now = clock.now();
-    this.sticky.removeWhere((slot) => this.sticky.expiryMs(slot) <= now);
+  /** Ends stickiness and learned MTUs that are over. */
+  private sweep(): void {
+    const now = this.parts.clock.now();
+    this.stickyExpiry.begin(() => this.sticky.removeWhere((slot) => this.sticky.expiryMs(slot) <= now));
     this.ageLearnedMtu(now);
-    const idle = [...this.idleBlocks()];
-    if ((idle.length === 0 && !this.pins.hasExpired(now)) || now - this.scannedAt < MIN_SCAN_MS) return;
-    this.scannedAt = now;
-    // The kernel has the last word: its LRU tells nobody whom it evicted, and flows may be there that had no room here.
-    const inUse = new Set<PolicyBlock | undefined>();
-    flows.scanFlows((key, { policy }) => {
-      inUse.add(this.policies.blockOf(policy));
-      this.pins.renew(key, now + this.config.flowIdleMs);
-      return undefined;
-    });
-    this.pins.removeExpired(now);
-    for (const { block, state } of idle) {
-      if (inUse.has(block)) continue;
+  }
+
+  // A pass over the kernel's flows gives back what nobody uses: pins of flows the kernel no longer has, blocks without flows. The kernel has the last word: its
+  // LRU tells nobody whom it evicted, and flows may be there that had no room here.
+
+  private passBegun(): void {
+    const unused = new Map<PolicyBlock, ServiceState>();
+    if (!this.adopting) {
+      for (const [block, state] of this.retired) if (this.pins.countRange(block.number * POLICIES_PER_BLOCK, POLICIES_PER_BLOCK) === 0) unused.set(block, state);
+    }
+    this.pass = { begunAt: this.parts.clock.now(), unused };
+  }
+
+  private passSeen(keys: Uint8Array, policies: Uint32Array, count: number): void {
+    const expiry = this.parts.clock.now() + this.config.flowIdleMs;
+    const unused = this.pass?.unused;
+    for (let i = 0; i < count; i++) {
+      this.pins.renew(keys, i * FLOW_KEY_LENGTH, expiry);
+      if (!unused?.size) continue;
+      const block = this.policies.blockOf(policies[i]!);
+      if (block) unused.delete(block);
+    }
+  }
+
+  private passEnded(): void {
+    const { pass } = this;
+    if (!pass) return;
+    this.pass = undefined;
+    // A flow that is there was seen, and one pinned since the pass began has a later expiry.
+    this.pinExpiry.begin(() => this.pins.removeExpired(pass.begunAt));
+    // No flow came onto these blocks during the pass either: only giveBlock() makes new flows take a block.
+    for (const [block, state] of pass.unused) {
+      this.retired.delete(block);
       state.blocks.delete(block);
       this.policies.release(block);
       if (state.members.length === 0 && state.blocks.size === 0 && !state.configured) this.removeService(state);
     }
     this.policies.commit();
-  }
-
-  /** Blocks that no member uses for new flows and no pinned flow is on. */
-  private *idleBlocks(): Generator<{ readonly block: PolicyBlock; readonly state: ServiceState }> {
-    if (this.adopting) return;
-    for (const state of this.services.values()) {
-      for (const block of state.blocks) {
-        if (state.memberOf(block.owner)?.block === block) continue;
-        if (this.pins.countRange(block.number * POLICIES_PER_BLOCK, POLICIES_PER_BLOCK) === 0) yield { block, state };
-      }
-    }
   }
 
   private ageLearnedMtu(now: number): void {
@@ -603,16 +636,18 @@ export class Steering {
     return sticky ?? set.choose(this.pins.load(key));
   }
 
-  /** Forgets pinned flows; their next packet is a first packet again. Returns how many. */
-  clearFlows(matches: (key: Uint8Array, policy: number) => boolean): number {
-    const keys: Uint8Array[] = [];
-    this.parts.flows.scanFlows((key, { policy }) => {
-      if (matches(key, policy)) keys.push(Uint8Array.from(key));
-      return undefined;
-    });
-    this.parts.flows.deleteFlows(keys);
-    for (const key of keys) this.pins.remove(key);
-    return keys.length;
+  /**
+   * Forgets pinned flows; their next packet is a first packet again, and is not forgotten once more: flows pinned after `nowNs` (the clock of their stamps) stay.
+   * Some flows each time that the next is asked for, which gives how many.
+   */
+  *clearFlows(matches: (key: Uint8Array, policy: number) => boolean, nowNs: bigint): Generator<number, void> {
+    for (const batch of this.parts.flows.scanFlows()) {
+      const keys: Uint8Array[] = [];
+      for (const { key, policy, createdNs } of batch) if (createdNs <= nowNs && matches(key, policy)) keys.push(Uint8Array.from(key));
+      if (keys.length > 0) this.parts.flows.deleteFlows(keys);
+      for (const key of keys) this.pins.remove(key);
+      yield keys.length;
+    }
   }
 }
 

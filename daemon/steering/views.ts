@@ -1,6 +1,6 @@
 /** What the steering can tell: candidates with reasons, explanations, policies, pinned flows. The reasons come from the selector itself. */
 import { POLICIES_PER_BLOCK, type FlowRecord, type FlowTable } from '../../dataplane/dataplane.js';
-import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
+import { FLOW_KEY_DESTINATION, FLOW_KEY_SOURCE, decodeFlowKey, encodeFlowKey } from '../../dataplane/packet/flow-key.js';
 import type { Member } from './member.js';
 import { NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
 import { describeRequirements } from './requirements.js';
@@ -106,37 +106,49 @@ export interface FlowSelection {
 
 /** Whether a pinned flow is meant by a selection; for views and for clearFlows(). */
 export function flowMatcher(steering: Steering, selection: FlowSelection): (key: Uint8Array, policy: number) => boolean {
+  const { exit } = selection;
+  const fields: [at: number, address: Uint8Array][] = [];
+  if (selection.source !== undefined) fields.push([FLOW_KEY_SOURCE, keyAddress(selection.source)]);
+  if (selection.service !== undefined) fields.push([FLOW_KEY_DESTINATION, keyAddress(selection.service)]);
   return (key, policy) => {
-    if (selection.exit !== undefined && steering.policies.targetOf(policy)?.exit !== selection.exit) return false;
-    if (selection.service === undefined && selection.source === undefined) return true;
-    const { source, destination } = decodeFlowKey(key);
-    return (selection.service === undefined || destination === selection.service) && (selection.source === undefined || source === selection.source);
+    for (const [at, address] of fields) for (let i = 0; i < address.length; i++) if (key[at + i] !== address[i]) return false;
+    return exit === undefined || steering.policies.targetOf(policy)?.exit === exit;
   };
 }
 
-/** Pinned flows as the dataplane has them. `nowNs`: the clock of their stamps (CLOCK_MONOTONIC for the kernel), ns. */
-export function pinnedFlows(steering: Steering, flows: FlowTable, nowNs: bigint, selection: FlowSelection = {}): PinnedFlow[] {
+/** The 16 octets of an address in a flow key. */
+const keyAddress = (address: string): Uint8Array => encodeFlowKey({ source: address, destination: address, protocol: 0, sourcePort: 0, destinationPort: 0 }).slice(0, FLOW_KEY_DESTINATION);
+
+/**
+ * Pinned flows as the dataplane has them, a batch (it may be empty) each time that the next one is asked for. `nowNs`: the clock of their stamps
+ * (CLOCK_MONOTONIC for the kernel), ns.
+ */
+export function* pinnedFlows(steering: Steering, flows: FlowTable, nowNs: bigint, selection: FlowSelection = {}): Generator<readonly PinnedFlow[], void> {
   const matches = flowMatcher(steering, selection);
-  const limit = selection.limit ?? 0;
-  const found: PinnedFlow[] = [];
-  flows.scanFlows((key, { policy, packets, bytes, createdNs, lastSeenNs }) => {
-    if (!matches(key, policy)) return undefined;
-    const target = steering.policies.targetOf(policy);
-    const flow = decodeFlowKey(key);
-    found.push({
-      ...flow,
-      service: flow.destination,
-      policy,
-      exit: target?.exit ?? '',
-      instance: target?.instance ?? 0,
-      packets,
-      bytes,
-      ageMs: elapsedMs(createdNs, nowNs),
-      idleMs: elapsedMs(lastSeenNs, nowNs),
-    });
-    return limit === 0 || found.length < limit;
-  });
-  return found;
+  let left = selection.limit ? selection.limit : Infinity;
+  for (const batch of flows.scanFlows()) {
+    const found: PinnedFlow[] = [];
+    for (const { key, policy, packets, bytes, createdNs, lastSeenNs } of batch) {
+      if (!matches(key, policy)) continue;
+      const target = steering.policies.targetOf(policy);
+      const flow = decodeFlowKey(key);
+      found.push({
+        ...flow,
+        service: flow.destination,
+        policy,
+        exit: target?.exit ?? '',
+        instance: target?.instance ?? 0,
+        packets,
+        bytes,
+        ageMs: elapsedMs(createdNs, nowNs),
+        idleMs: elapsedMs(lastSeenNs, nowNs),
+      });
+      if (found.length === left) break;
+    }
+    yield found;
+    left -= found.length;
+    if (left <= 0) return;
+  }
 }
 
 const elapsedMs = (since: bigint, now: bigint): number => (now > since ? Number((now - since) / 1_000_000n) : 0);

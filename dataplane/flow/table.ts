@@ -2,11 +2,13 @@
 import type {
   DataplaneOptions,
   FlowCounters,
+  FlowPassListener,
   FlowTable,
   InstallStatus,
   InterfaceRole,
   PolicyBlockOwner,
   PolicyWrite,
+  ScannedFlow,
   Steer,
 } from '../dataplane.js';
 import { POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
@@ -43,8 +45,9 @@ const BATCHES_PER_TURN = 1024 / PUNT_BATCH;
 /** Packets at once that an interface may always have, where the configuration allows as many. */
 const LEAST_BURST = 500;
 
-/** Ageing: at most this long a step, in ms. */
-const AGEING_BUDGET_MS = 2;
+/** Ageing: so long a step and so long between two steps of a pass, in ms. First packets wait for a step, and a pass over a million flows takes a minute. */
+const AGEING_BUDGET_MS = 0.5;
+const AGEING_PAUSE_MS = 20;
 
 const ROLES: Record<InterfaceRole, number> = { core: ROLE_CORE, client: ROLE_CLIENT, node: ROLE_NODE };
 
@@ -73,6 +76,8 @@ interface OpenState {
   readonly attached: Set<number>;
   readonly governor: PuntGovernor;
   options: DataplaneOptions;
+  /** When the pass of ageing that is under way or over began, ms. */
+  passBegan: number;
   timer: NodeJS.Timeout;
 }
 
@@ -81,7 +86,13 @@ export class KernelFlowTable implements FlowTable {
   private state: OpenState | undefined;
   private steer: Steer | undefined;
   private readonly expiryListeners: ((keys: readonly Uint8Array[]) => void)[] = [];
+  private readonly passListeners: FlowPassListener[] = [];
   private readonly mtuListeners: ((policies: readonly number[], mtu: number) => void)[] = [];
+  private readonly passes: FlowPassListener = {
+    begun: () => this.passListeners.forEach((listener) => listener.begun()),
+    seen: (keys, policies, count) => this.passListeners.forEach((listener) => listener.seen(keys, policies, count)),
+    ended: () => this.passListeners.forEach((listener) => listener.ended()),
+  };
 
   constructor(private readonly settings: FlowTableSettings) {}
 
@@ -149,7 +160,7 @@ export class KernelFlowTable implements FlowTable {
         tun: opened,
         policies,
         punt,
-        ageing: new FlowAgeing(bpf.maps.flows, bpf.maps.newFlows, () => native.monotonicNs()),
+        ageing: new FlowAgeing(bpf.maps.flows, bpf.maps.newFlows, () => native.monotonicNs(), this.passes),
         pathMtuSocket,
         polls,
         adopted,
@@ -158,7 +169,8 @@ export class KernelFlowTable implements FlowTable {
         attached: new Set(),
         governor: new PuntGovernor(),
         options,
-        timer: this.startTimer(options.flowIdleMs),
+        passBegan: 0,
+        timer: setTimeout(() => this.tick(), 0).unref(),
       };
       this.applyOptions(options);
     } catch (error) {
@@ -173,8 +185,6 @@ export class KernelFlowTable implements FlowTable {
     const state = this.opened;
     state.policies.reconfigure(addressOf(options.sourceAddress), options.reduced);
     state.punt.configure(puntSettings(options));
-    clearInterval(state.timer);
-    state.timer = this.startTimer(options.flowIdleMs);
     state.options = options;
     this.applyOptions(options);
   }
@@ -245,9 +255,13 @@ export class KernelFlowTable implements FlowTable {
     return [...this.opened.adopted];
   }
 
-  scanFlows(visit: Parameters<FlowTable['scanFlows']>[0]): void {
+  scanFlows(): Iterable<readonly ScannedFlow[]> {
     const { flows, newFlows } = this.opened.bpf.maps;
-    scanFlows(flows, newFlows, visit);
+    return scanFlows(flows, newFlows);
+  }
+
+  onPass(listener: FlowPassListener): void {
+    this.passListeners.push(listener);
   }
 
   deleteFlows(keys: readonly Uint8Array[]): void {
@@ -283,15 +297,19 @@ export class KernelFlowTable implements FlowTable {
     return counters;
   }
 
-  private startTimer(flowIdleMs: number): NodeJS.Timeout {
-    const period = Math.min(1000, Math.max(20, flowIdleMs / 64));
-    return setInterval(() => this.tick(), period).unref();
-  }
-
+  /** One step of ageing. Passes begin at most as often as the idle time asks for. */
   private tick(): void {
-    const { ageing, options, policies } = this.opened;
+    const { state } = this;
+    if (!state) return;
+    const { ageing, options, policies } = state;
+    const period = Math.min(1000, Math.max(20, options.flowIdleMs / 64));
+    const now = performance.now();
+    if (ageing.isBetweenPasses) state.passBegan = now;
     const expired = ageing.step(options.flowIdleMs, AGEING_BUDGET_MS, () => performance.now());
+    const wait = ageing.isBetweenPasses ? Math.max(AGEING_PAUSE_MS, state.passBegan + period - performance.now()) : AGEING_PAUSE_MS;
+    state.timer = setTimeout(() => this.tick(), wait).unref();
     if (expired.length > 0) for (const listener of this.expiryListeners) listener(expired);
+    if (!ageing.isBetweenPasses) return;
     for (const { policies: raised, mtu } of policies.expirePathMtus()) this.tellPathMtu(raised, mtu);
   }
 
@@ -343,7 +361,7 @@ export class KernelFlowTable implements FlowTable {
   }
 
   private release(state: OpenState): void {
-    clearInterval(state.timer);
+    clearTimeout(state.timer);
     for (const poll of state.polls) poll.close();
     native.close(state.pathMtuSocket);
     state.bpf.close();

@@ -54,19 +54,15 @@ await dataplane.open(options);
 
 function flows(): unknown {
   const found: unknown[] = [];
-  table.scanFlows((key, entry) => {
-    found.push({ ...decodeFlowKey(key), policy: entry.policy, packets: Number(entry.packets), bytes: Number(entry.bytes) });
-    return undefined;
-  });
+  for (const batch of table.scanFlows()) {
+    for (const { key, policy: pinned, packets, bytes } of batch) found.push({ ...decodeFlowKey(key), policy: pinned, packets: Number(packets), bytes: Number(bytes) });
+  }
   return found;
 }
 
 function clear(): void {
   const keys: Uint8Array[] = [];
-  table.scanFlows((key) => {
-    keys.push(key.slice());
-    return undefined;
-  });
+  for (const batch of table.scanFlows()) for (const { key } of batch) keys.push(key.slice());
   table.deleteFlows(keys);
 }
 

@@ -270,8 +270,9 @@ export class FakeFacade implements RouterFacade {
     };
   }
 
-  *flows(filter: FlowFilter): Iterable<FlowView> {
+  async *flows(filter: FlowFilter): AsyncGenerator<FlowView> {
     this.calls.push(['flows', filter]);
+    await Promise.resolve();
     yield* filter.limit > 0 ? this.pinned.slice(0, filter.limit) : this.pinned;
   }
 
@@ -297,9 +298,9 @@ export class FakeFacade implements RouterFacade {
     return { service: SERVICE, instance: reference.id, draining, health: 'up', sequence: 1_795_000_000_002n };
   }
 
-  clearFlows(filter: FlowFilter): number {
+  clearFlows(filter: FlowFilter): Promise<number> {
     this.calls.push(['clearFlows', filter]);
-    return 42;
+    return Promise.resolve(42);
   }
 
   updateInstance(reference: InstanceRef, update: InstanceUpdate): ReturnType<RouterFacade['updateInstance']> {

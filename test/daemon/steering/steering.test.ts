@@ -8,9 +8,10 @@ import type { PathState } from '../../../daemon/rib/candidate.js';
 import { ComputingRib } from '../../../daemon/rib/computing-rib.js';
 import { encodeRequirementOption, NO_REQUIREMENTS, type Requirements } from '../../../daemon/steering/requirement-option.js';
 import { Steering, type SteeringConfig } from '../../../daemon/steering/steering.js';
-import { assessCandidates, explain, fib, flowMatcher, pinnedFlows } from '../../../daemon/steering/views.js';
+import { assessCandidates, explain, fib, flowMatcher, pinnedFlows, type FlowSelection, type PinnedFlow } from '../../../daemon/steering/views.js';
 import { NO_CANDIDATE, NO_SERVICE, type FlowKey } from '../../../dataplane/dataplane.js';
 import { FakeFlowTable } from '../../../dataplane/fake.js';
+import { encodeFlowKey } from '../../../dataplane/packet/flow-key.js';
 import { exitOf, makeAdvertisement, makeInstance, SERVICE, sidOf } from '../rib/instances.js';
 
 const OWN = 'fc00:0:1::1';
@@ -332,7 +333,7 @@ describe('failover', () => {
     assert.equal(bench.steering.policies.size, 3);
     bench.flows.expire();
     assert.equal(bench.steering.pins.size, 0);
-    bench.clock.advance(20_000);
+    bench.flows.pass();
     assert.equal(bench.steering.policies.size, 2);
   });
 
@@ -341,11 +342,8 @@ describe('failover', () => {
     bench.send(0, 100);
     bench.path(3, { alive: false });
     bench.path(3, { alive: true });
-    bench.flows.scanFlows((key) => {
-      bench.steering.onExpired([key]);
-      return undefined;
-    });
-    bench.clock.advance(20_000);
+    for (const batch of bench.flows.scanFlows()) bench.steering.onExpired(batch.map(({ key }) => key));
+    bench.flows.pass();
     assert.equal(bench.steering.policies.size, 3);
   });
 
@@ -353,7 +351,11 @@ describe('failover', () => {
     const bench = new Bench().announce(2);
     bench.send(0, 10);
     for (let i = 0; i < 5; i++) bench.flows.evict(flow(i));
-    bench.clock.advance(IDLE_MS + 20_000);
+    bench.flows.pass();
+    bench.clock.advance(IDLE_MS + 1000);
+    assert.equal(bench.steering.pins.size, 10, 'not before a pass says that the kernel has them no more');
+    bench.flows.pass();
+    bench.clock.advance(1000);
     assert.equal(bench.steering.pins.size, 5);
   });
 
@@ -460,11 +462,82 @@ describe('failover', () => {
           assert.equal(bench.steering.pins.size, live.length);
         }
         bench.flows.expire();
-        bench.clock.advance(60_000);
+        bench.flows.pass();
         assert.equal(bench.steering.policies.size, usable().size);
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('passes over the flows', () => {
+  const event = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('path' as const), exit: fc.integer({ min: 2, max: 4 }), alive: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('packets' as const), from: fc.nat(40), count: fc.integer({ min: 1, max: 15 }) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('expire' as const), from: fc.nat(40), count: fc.integer({ min: 1, max: 10 }) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('evict' as const), from: fc.nat(40), count: fc.integer({ min: 1, max: 10 }) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const), exit: fc.integer({ min: 2, max: 4 }) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.integer({ min: 1, max: IDLE_MS }) }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('step' as const), flows: fc.integer({ min: 1, max: 10 }) }) },
+  );
+
+  /** Plays events in between the steps of passes; `check` sees what the kernel has, with the block each flow was pinned to. */
+  function play(maxFlows: number, check: (bench: Bench, kernel: ReadonlyMap<number, { policy: number; block: unknown }>) => void): void {
+    fc.assert(
+      fc.property(fc.array(event, { minLength: 5, maxLength: 60 }), (events) => {
+        const bench = new Bench([], undefined, undefined, { maxFlows }).announce(2, 3, 4);
+        const kernel = new Map<number, { policy: number; block: unknown }>();
+        let pass: Iterator<void> | undefined;
+        const some = ({ from, count }: { from: number; count: number }): number[] => Array.from({ length: count }, (_, i) => from + i);
+        for (const item of events) {
+          if (item.kind === 'path') bench.path(item.exit, { alive: item.alive });
+          else if (item.kind === 'time') bench.clock.advance(item.ms);
+          else if (item.kind === 'clear') {
+            const now = BigInt(Math.round(bench.clock.now() * 1e6));
+            const cleared = [...bench.steering.clearFlows(flowMatcher(bench.steering, { exit: exitOf(item.exit) }), now)].reduce((a, b) => a + b, 0);
+            const before = kernel.size;
+            for (const [number, { policy }] of kernel) if (bench.steering.policies.targetOf(policy)?.exit === exitOf(item.exit)) kernel.delete(number);
+            assert.equal(cleared, before - kernel.size);
+          } else if (item.kind === 'step') {
+            pass ??= bench.flows.passSteps(item.flows);
+            if (pass.next().done === true) pass = undefined;
+          } else {
+            for (const number of some(item)) {
+              if (item.kind === 'packets') {
+                const { policy } = bench.flows.packet(flow(number));
+                if (policy >= 0 && !kernel.has(number)) kernel.set(number, { policy, block: bench.steering.policies.blockOf(policy) });
+              } else if (kernel.delete(number)) {
+                if (item.kind === 'evict') bench.flows.evict(flow(number));
+                else bench.flows.expire([flow(number)]);
+              }
+            }
+          }
+          check(bench, kernel);
+        }
+        while (pass && pass.next().done !== true);
+        bench.flows.expire();
+        bench.flows.pass();
+        bench.clock.advance(2 * IDLE_MS);
+        bench.flows.pass();
+        bench.clock.advance(1000);
+        bench.flows.pass();
+        assert.equal(bench.steering.pins.size, 0);
+        assert.ok(bench.steering.policies.size <= 3, 'blocks that no flow is on were given back');
+      }),
+      { numRuns: 300 },
+    );
+  }
+
+  it('lose no pin of a flow that the kernel has, whatever comes and goes between their steps', () => {
+    play(1000, (bench, kernel) => {
+      for (const [number, { policy }] of kernel) assert.equal(bench.steering.pins.policyOf(encodeFlowKey(flow(number))), policy);
+    });
+  });
+
+  it('give back no block that a flow is on, not even when there was no room for its pin', () => {
+    play(6, (bench, kernel) => {
+      for (const [number, { policy, block }] of kernel) assert.equal(bench.steering.policies.blockOf(policy), block, `the block of flow ${number}`);
+    });
   });
 });
 
@@ -519,7 +592,7 @@ describe('restart', () => {
     next.clock.advance(20_000);
     assert.deepEqual(tally(next.ways(100)), { '': 100 });
     next.flows.expire();
-    next.clock.advance(20_000);
+    next.flows.pass();
     assert.equal(next.steering.policies.size, 0);
     assert.equal(next.flows.packet(flow(1)).policy, NO_SERVICE);
   });
@@ -593,14 +666,16 @@ describe('views', () => {
     const bench = new Bench().announce(2, 3);
     bench.send(0, 30);
     const now = (): bigint => BigInt(Math.round(bench.clock.now() * 1e6));
-    const all = pinnedFlows(bench.steering, bench.flows, now());
+    const list = (selection: FlowSelection = {}): PinnedFlow[] => [...pinnedFlows(bench.steering, bench.flows, now(), selection)].flat();
+    const all = list();
     assert.equal(all.length, 30);
-    assert.equal(pinnedFlows(bench.steering, bench.flows, now(), { limit: 7 }).length, 7);
+    assert.equal(list({ limit: 7 }).length, 7);
     const on2 = all.filter(({ exit }) => exit === exitOf(2)).length;
-    assert.equal(pinnedFlows(bench.steering, bench.flows, now(), { exit: exitOf(2) }).length, on2);
-    assert.equal(pinnedFlows(bench.steering, bench.flows, now(), { service: '2001:db8:5e::9' }).length, 0);
+    assert.equal(list({ exit: exitOf(2) }).length, on2);
+    assert.equal(list({ service: '2001:db8:5e::9' }).length, 0);
     assert.deepEqual([all[0]!.service, all[0]!.destinationPort, all[0]!.ageMs], [SERVICE, 80, 290]);
-    assert.equal(bench.steering.clearFlows(flowMatcher(bench.steering, { exit: exitOf(2) })), on2);
+    const cleared = [...bench.steering.clearFlows(flowMatcher(bench.steering, { exit: exitOf(2) }), now())];
+    assert.equal(cleared.reduce((a, b) => a + b, 0), on2);
     assert.deepEqual([bench.flows.size, bench.steering.pins.size], [30 - on2, 30 - on2]);
   });
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_CANDIDATE, NO_SERVICE, type FlowKey } from '../../../dataplane/dataplane.js';
+import { NO_CANDIDATE, NO_SERVICE, type FlowKey, type ScannedFlow } from '../../../dataplane/dataplane.js';
 import { FLOW_VALUE_LENGTH, FRAGMENT_KEY_LENGTH, FRAGMENT_VALUE_LENGTH, SLOT_VALUE_LENGTH } from '../../../dataplane/flow/layout.js';
 import { PolicyTable } from '../../../dataplane/flow/policies.js';
 import { PuntPath, type PacketDevice } from '../../../dataplane/flow/punt.js';
-import { scanFlows, type FlowEntry } from '../../../dataplane/flow/scanner.js';
+import { scanFlows } from '../../../dataplane/flow/scanner.js';
 import { flowHash, flowLabelOf } from '../../../dataplane/packet/flow-hash.js';
 import { decodeFlowKey, encodeFlowKey, flowKeyText } from '../../../dataplane/packet/flow-key.js';
 import { Prefix, parseIp } from '../../../dataplane/packet/ip.js';
@@ -77,15 +77,13 @@ describe('the punt path', () => {
     punt.onPunt(() => 16);
   });
 
-  const entries = (): Map<string, FlowEntry> => {
-    const found = new Map<string, FlowEntry>();
-    scanFlows(flows, newFlows, (key, entry) => {
-      found.set(flowKeyText(key), entry);
-      return undefined;
-    });
+  type Entry = Omit<ScannedFlow, 'key'>;
+  const entries = (): Map<string, Entry> => {
+    const found = new Map<string, Entry>();
+    for (const batch of scanFlows(flows, newFlows)) for (const { key, ...rest } of batch) found.set(flowKeyText(key), rest);
     return found;
   };
-  const entry = (key: FlowKey): FlowEntry | undefined => entries().get(flowKeyText(encodeFlowKey(key)));
+  const entry = (key: FlowKey): Entry | undefined => entries().get(flowKeyText(encodeFlowKey(key)));
   const run = (...packets: Uint8Array[]): Uint8Array[] => {
     device.queue = packets;
     device.written = [];
