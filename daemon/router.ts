@@ -368,6 +368,8 @@ export class Router implements RouterParts {
         stale: path.stale,
       });
     }
+    // The speaker hands over batches already; a withdrawn exit is not to wait for another.
+    this.computingRib.flush();
   }
 
   private servicesChanged(services: ReadonlySet<string>): void {
