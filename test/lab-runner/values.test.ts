@@ -62,7 +62,7 @@ describe('splitting a command line', () => {
 
 describe('image names', () => {
   test('tags, digests and registries with a port do not disturb the repository', () => {
-    assert.equal(repositoryOf('quay.io/frrouting/frr:8.4.4'), 'quay.io/frrouting/frr');
+    assert.equal(repositoryOf('registry.example/frrouting/frr:8.4.4'), 'registry.example/frrouting/frr');
     assert.equal(repositoryOf('host:5000/cpn/router'), 'host:5000/cpn/router');
     assert.equal(repositoryOf('host:5000/cpn/router:v1@sha256:00'), 'host:5000/cpn/router');
   });
@@ -70,7 +70,7 @@ describe('image names', () => {
   test('cpn/router is cpnd with and without registry and tag; hosts run nothing', () => {
     for (const image of ['cpn/router', 'cpn/router:latest', 'host:5000/cpn/router:v1']) assert.equal(imageFor(image), routerImage);
     for (const image of ['', 'debian:12', 'cpn/node:latest', 'mycpn/router-tools', 'alpine:frr']) assert.equal(imageFor(image), undefined);
-    for (const image of ['frrouting/frr:v8', 'my/bird:2', 'jauderho/gobgp', 'ghcr.io/exa-networks/exabgp/exabgp:4']) assert.notEqual(imageFor(image), undefined);
+    for (const image of ['frrouting/frr:v8', 'my/bird:2', 'jauderho/gobgp', 'registry.example/exa-networks/exabgp/exabgp:4']) assert.notEqual(imageFor(image), undefined);
   });
 });
 

@@ -71,7 +71,7 @@ topology:
   });
 
   test('FRR: two routers exchange routes over BGP, a killed and restarted bgpd too', async (t) => {
-    const { lab } = await labFor(t, pair('quay.io/frrouting/frr:8.4.4', '/etc/frr/frr.conf', ', "daemons:/etc/frr/daemons"'), {
+    const { lab } = await labFor(t, pair('registry.example/frrouting/frr:8.4.4', '/etc/frr/frr.conf', ', "daemons:/etc/frr/daemons"'), {
       daemons: 'bgpd=yes\nospf6d=no\nzebra_options="  -A 127.0.0.1 -s 90000000"\nbgpd_options="   -A 127.0.0.1"\n',
       'r1.conf': frrConfig(1),
       'r2.conf': frrConfig(2),

@@ -7,7 +7,7 @@ export interface Image {
   start(node: LabNode): Promise<void>;
 }
 
-/** The program part of an image reference, without registry, folder, tag and digest, is what names it: `quay.io/frrouting/frr:8.4` -> `quay.io/frrouting/frr`. */
+/** The program part of an image reference, without registry, folder, tag and digest, is what names it: `registry.example/frrouting/frr:8.4` -> `registry.example/frrouting/frr`. */
 export function repositoryOf(image: string): string {
   return image.replace(/@.*$/, '').replace(/:[^/:]*$/, '');
 }
