@@ -179,8 +179,9 @@ describe('The hop limit with FRR', { skip }, () => {
       frr(lab, 'ebgp-multihop 20', 'passive');
       const driver = speaker(lab, peer(far, { ttl: 1 }));
       await eventually('an attempt that fails', () => hasError(driver, /timed out|EHOSTUNREACH/));
+      await eventually('the attempt in the capture', () => near().some(({ source }) => source === us));
       const sent = near().filter(({ source }) => source === us);
-      assert.ok(sent.length > 0 && sent.every(({ hopLimit }) => hopLimit === 1));
+      assert.ok(sent.every(({ hopLimit }) => hopLimit === 1), JSON.stringify(sent));
       assert.deepEqual(beyond().filter(({ source }) => source === us), []);
       assert.equal((await driver.neighbor(far)).establishedCount, 0);
 
