@@ -149,8 +149,13 @@ export class Router implements RouterParts {
     this.unicast.setConfig(config);
     this.applySids();
     await dataplane.routes.settled();
-    this.bgp?.onUnicastRoutes((changes) => this.unicast.bgpChanged(changes));
-    this.bgp?.onServiceRoutes((changes) => this.serviceRoutesChanged(changes));
+    // The end of the sessions in stop() says nothing of the network: routes and flows are kept or taken away as a whole then.
+    this.bgp?.onUnicastRoutes((changes) => {
+      if (!this.stopped) this.unicast.bgpChanged(changes);
+    });
+    this.bgp?.onServiceRoutes((changes) => {
+      if (!this.stopped) this.serviceRoutesChanged(changes);
+    });
     this.bgp?.onEvent(({ peer, kind, text, raw }) => {
       const fields = { peer, ...(raw === undefined ? {} : { raw }) };
       this.events.emit('bgp', `bgp.${kind}`, kind === 'state' ? 'info' : 'warning', peer === '' ? text : `${peer}: ${text}`, fields);

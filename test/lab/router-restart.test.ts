@@ -37,7 +37,7 @@ for (const { signal, title } of [
     await waitFor(() => cpnd().log.slice(logged).includes('"msg":"started"'), { timeoutMs: 10_000, what: 'the next daemon', intervalMs: 20 });
     assert.match(cpnd().log.slice(logged), /adopted what an earlier run left/);
     const adopted = await policies();
-    for (const flow of pinned) assert.ok(adopted.some((other) => JSON.stringify(other) === JSON.stringify(flow)), `${JSON.stringify(flow)} kept its policy`);
+    for (const flow of pinned) assert.ok(adopted.some((other) => JSON.stringify(other) === JSON.stringify(flow)), `${JSON.stringify(flow)} kept its policy: ${JSON.stringify(adopted)}`);
     await network.ready();
     const fresh = await network.send(SERVICE.main, '--flows', '30');
     assert.equal(fresh.answered, 30);
