@@ -63,6 +63,8 @@ describe('links', () => {
 
   test('frames keep their order when the delay shrinks and when it varies', async (t) => {
     const { lab } = await labFor(t, twoHosts);
+    // The kernel itself may reorder what waited for the neighbour: it is known before the first frame counts.
+    await lab.node('a').run(['ping', '-n', '-c', '1', '-w', '5', 'fd00::2']);
     await lab.setDelay('a:eth1', 30);
     const receiver = await lab.node('b').spawn(['tcpdump', '-n', '-l', '--immediate-mode', '-i', 'eth1', 'icmp6 and ip6[40] == 128']);
     await waitFor(() => receiver.stderr.includes('listening'), { timeoutMs: 5000, what: 'tcpdump to listen' });
