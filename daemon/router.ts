@@ -128,7 +128,6 @@ export class Router implements RouterParts {
         servicePrefixes: config.cpn.servicePrefixes,
         attributeType: config.cpn.attributeType,
         clock,
-        log,
         resolveNextHop: (address) => {
           const found = this.unicast.rib.resolve(address);
           return found && { cost: found.cost };
