@@ -1,0 +1,80 @@
+/** Services, instances, and what is measured and announced of them. */
+import { z } from 'zod';
+import { parseIpv6Address } from '../scalars.js';
+import { CLASSES, U32, bandwidth, byKey, duration, flag, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, port, service, servicePrefix, text } from './common.js';
+
+const objectiveWeight = integer(0, 255, 'a weight').default(0);
+
+const requirements = mapping({
+  maxLatency: microseconds().optional(),
+  computing: mapping({ class: CLASSES, minOps: operations }).optional(),
+  stickiness: mapping({ mode: oneOf('none', 'flow', 'client'), duration: duration(0, 65_535_000, 'up to 65535s').default(300_000) }).optional(),
+  storage: mapping({ ability: oneOf('block', 'file', 'object'), minOctets: octets }).optional(),
+  network: mapping({ minBandwidth: bandwidth.default(0n), maxPdv: microseconds().optional(), maxLoss: loss.optional() }).optional(),
+  algorithm: integer(0, 65535, 'an algorithm number').optional(),
+  objective: mapping({ latency: objectiveWeight, energy: objectiveWeight, utilisation: objectiveWeight, price: objectiveWeight }).optional(),
+});
+
+const transitSids = list(globalIpv6, 'SIDs').max(2, { error: 'at most 2 transit SIDs: a segment list has at most 3 SIDs' });
+
+const serviceConfig = mapping({
+  id: text('an IPv6 address or "default"; IPv4 services are not supported by this version', (value) => (value === 'default' ? value : parseIpv6Address(value))),
+  requirements: requirements.prefault({}),
+  via: byKey(ipv6, transitSids, 'exit router ID to transit SIDs').default({}),
+});
+
+const healthCheck = mapping({
+  kind: oneOf('tcp', 'icmp'),
+  address: ip.optional(),
+  port: port.optional(),
+  interval: duration(10, 3_600_000, '10ms to 1h').default(1000),
+  timeout: duration(10, 60_000, '10ms to 1m').default(1000),
+  fall: integer(1, 100).default(3),
+  rise: integer(1, 100).default(2),
+});
+
+const instance = mapping({
+  service,
+  id: integer(1, U32, 'an instance number'),
+  node: mapping({ address: ipv6, interface: interfaceName }),
+  sid: globalIpv6.optional(),
+  computing: list(
+    mapping({ class: CLASSES, chip: oneOf('mixed', 'cpu', 'gpu', 'dpu', 'npu', 'tpu', 'fpga').default('mixed'), total: operations, residual: operations.optional() }),
+    'computing capacities',
+  ).default([]),
+  serviceRate: integer(0, U32, 'requests per second').default(0),
+  serviceDelay: mapping({ mean: microseconds(), p99: microseconds().optional() }).optional(),
+  queueCapacity: integer(0, U32, 'a number of requests').default(100),
+  healthCheck: healthCheck.optional(),
+});
+
+/** Types that IANA gave to other path attributes, and 254: BIRD drops the route (WIRE.md section 2). */
+const FOREIGN_ATTRIBUTES = new Set([...Array(43).keys(), 128, 129, 254]);
+
+/** Options that a receiver skips when it does not know them and that stay unchanged under way: high bits 000 (RFC 8200 section 4.2). */
+const FOREIGN_OPTIONS = new Set([0x00, 0x01, 0x04, 0x05, 0x07, 0x08, 0x0f]);
+
+export const cpn = mapping({
+  servicePrefixes: list(servicePrefix, 'IPv6 prefixes').default([]),
+  attributeType: z
+    .int({ error: 'a BGP attribute type from 43 to 255 that is neither 128, 129 nor 254' })
+    .refine((value) => value > 0 && value < 256 && !FOREIGN_ATTRIBUTES.has(value), { error: 'a BGP attribute type from 43 to 255 that is neither 128, 129 nor 254' })
+    .default(255),
+  requirementOption: z
+    .int({ error: 'an IPv6 option type from 2 to 31 (skip if unknown, immutable) that is not assigned' })
+    .refine((value) => value >= 0 && value < 32 && !FOREIGN_OPTIONS.has(value), { error: 'an IPv6 option type from 2 to 31 (skip if unknown, immutable) that is not assigned' })
+    .default(0x1e),
+  services: list(serviceConfig, 'services').default([]),
+  instances: list(instance, 'instances').default([]),
+  stamp: mapping({
+    enabled: flag.default(true),
+    port: port.default(862),
+    interval: duration(10, 60_000, '10ms to 1m').default(100),
+    lost: integer(1, 1000).default(3),
+  }).prefault({}),
+  announce: mapping({
+    minInterval: duration(0, 600_000, 'up to 10m').default(1000),
+    threshold: z.number({ error: 'a number from 0 to 1' }).min(0, { error: 'a number from 0 to 1' }).max(1, { error: 'a number from 0 to 1' }).default(0.1),
+  }).prefault({}),
+  restartTime: duration(0, 4_095_000, 'up to 4095s').default(60_000),
+});
