@@ -11,9 +11,9 @@ import { healthChecks } from './awareness/health/start.js';
 import { LocalInstances } from './awareness/instances.js';
 import { PathMonitor } from './awareness/path-monitor.js';
 import { StampService } from './awareness/stamp/service.js';
-import type { ServiceRouteChange } from './bgp/change-feed.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
+import { ComputingExchange } from './computing-exchange.js';
 import { diffConfig } from './config/diff.js';
 import { formatConfigErrors } from './config/errors.js';
 import { parseConfig } from './config/load.js';
@@ -23,7 +23,7 @@ import type { Logger } from './log.js';
 import { ChangeHub } from './changes.js';
 import type { ConfigAnswer } from './northbound/facade.js';
 import { NorthboundServer } from './northbound/server.js';
-import type { Advertisement, PathState } from './rib/candidate.js';
+import type { PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
 import { FacadeOverRouter } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
@@ -60,13 +60,12 @@ export class Router implements RouterParts {
   readonly bgp: BgpSpeaker | undefined;
   readonly stamp: StampService | undefined;
 
+  private readonly exchange: ComputingExchange;
   private current: Config;
   private via: ReadonlyMap<string, Via>;
   private northbound: NorthboundServer | undefined;
   private restartTimer: Timer | undefined;
   private readonly sidPrefixes = new Set<string>();
-  /** Networks of the configuration that are announced now. */
-  private readonly announcedNetworks = new Set<string>();
   /** Exits with a candidate: the first SID towards them, by service. */
   private readonly exits = new Map<string, Map<string, string>>();
   private readonly exitsOfService = new Map<string, readonly string[]>();
@@ -119,7 +118,7 @@ export class Router implements RouterParts {
       sidResolves: (sid) => this.sidResolves(sid),
       seed: randomInt(0, 0xffff_ffff),
     });
-    this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.announceInstances(advertisements));
+    this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.exchange.announceInstances(advertisements));
     this.bgp =
       config.bgp &&
       new BgpSpeaker({
@@ -135,6 +134,7 @@ export class Router implements RouterParts {
         restartTimeMs: config.cpn.restartTimeMs,
         restarting: dataplane.flows.adoptedBlocks().length > 0,
       });
+    this.exchange = new ComputingExchange(this.computingRib, this.bgp, (prefix) => this.unicast.rib.has(prefix));
   }
 
   private async run(): Promise<void> {
@@ -153,7 +153,7 @@ export class Router implements RouterParts {
       if (!this.stopped) this.unicast.bgpChanged(changes);
     });
     this.bgp?.onServiceRoutes((changes) => {
-      if (!this.stopped) this.serviceRoutesChanged(changes);
+      if (!this.stopped) this.exchange.serviceRoutesChanged(changes);
     });
     this.bgp?.onEvent(({ peer, kind, text, raw }) => {
       const fields = { peer, ...(raw === undefined ? {} : { raw }) };
@@ -259,7 +259,7 @@ export class Router implements RouterParts {
     this.trackExits([...this.exitsOfService.keys()]);
     this.steering.reconfigure(steeringConfig(config));
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
-    this.announceNetworks();
+    this.exchange.announceNetworks(this.current.bgp?.networks ?? []);
   }
 
   /** Whoever sent a signal has the log alone to read what is wrong. */
@@ -313,67 +313,8 @@ export class Router implements RouterParts {
 
   private routesChanged(): void {
     this.paths.refresh();
-    this.announceNetworks();
+    this.exchange.announceNetworks(this.current.bgp?.networks ?? []);
     this.bgp?.nextHopsChanged();
-  }
-
-  /** Network statements: announced while the unicast RIB has the prefix. */
-  private announceNetworks(): void {
-    const bgp = this.bgp;
-    if (!bgp) return;
-    const wanted = new Set((this.current.bgp?.networks ?? []).filter((network) => this.unicast.rib.has(network)));
-    for (const network of this.announcedNetworks) {
-      if (wanted.has(network)) continue;
-      bgp.withdraw(network);
-      this.announcedNetworks.delete(network);
-    }
-    for (const network of wanted) {
-      if (this.announcedNetworks.has(network)) continue;
-      bgp.announce({ prefix: network });
-      this.announcedNetworks.add(network);
-    }
-  }
-
-  private announceInstances(advertisements: readonly Advertisement[]): void {
-    const announced = advertisements.filter(({ instances }) => instances.length > 0);
-    for (const { service, instances, source, peer, pathId } of advertisements) {
-      if (instances.length === 0) this.computingRib.withdraw(source, peer, pathId, service);
-    }
-    for (const advertisement of announced) this.computingRib.advertise(advertisement);
-    this.computingRib.flush();
-    for (const { service, instances } of advertisements) if (instances.length === 0) this.bgp?.withdraw(`${service}/128`);
-    this.bgp?.announceBatch(
-      announced.map(({ service, exit, sequence, originatedAt, validityMs, instances }) => ({
-        prefix: `${service}/128`,
-        cpn: { service: undefined, origin: { exit, sequence, originatedAt, validity: Math.ceil(validityMs / 1000) }, instances },
-      })),
-    );
-  }
-
-  private serviceRoutesChanged(changes: readonly ServiceRouteChange[]): void {
-    for (const { prefix, peer, pathId, path } of changes) {
-      const service = prefix.address;
-      const origin = path?.block?.origin;
-      // A service ID is one address; a wider route inside a service prefix, or one without our block, makes no candidate.
-      if (!path || !path.block || !origin || prefix.length !== 128) {
-        this.computingRib.withdraw('bgp', peer, pathId, service);
-        continue;
-      }
-      this.computingRib.advertise({
-        service,
-        exit: origin.exit,
-        source: 'bgp',
-        peer,
-        pathId,
-        sequence: origin.sequence,
-        originatedAt: origin.originatedAt,
-        validityMs: origin.validity * 1000,
-        instances: path.block.instances,
-        stale: path.stale,
-      });
-    }
-    // The speaker hands over batches already; a withdrawn exit is not to wait for another.
-    this.computingRib.flush();
   }
 
   private servicesChanged(services: ReadonlySet<string>): void {
