@@ -1,6 +1,9 @@
 /** Whether an instance changed enough to tell the domain (computing state changes faster than routing should). */
 import type { Instance } from '../computing/types.js';
 
+/** L1 and L2 values of CATS metrics lie in 0..10 (proto/WIRE.md section 1). */
+const CATS_RANGE = 10;
+
 /** Change of one quantity, relative to the larger of both; 0..1. */
 function relative(before: number, after: number): number {
   const scale = Math.max(Math.abs(before), Math.abs(after));
@@ -9,11 +12,12 @@ function relative(before: number, after: number): number {
 
 /**
  * The largest relative change between two announcements of one instance, 0..1: residual computing power against the total, utilisation
- * against full load, queue length against `queueCapacity` (where there is one), delays and rates against themselves. What comes or goes
- * is a whole change. Active flows count for nothing: they follow the queue and the utilisation.
+ * against full load, queue length against `queueCapacity` (where there is one), free storage and bandwidth against what there is, CATS
+ * L1 and L2 values against their range of 0..10, delays, rates and other CATS values against themselves. What comes or goes is a whole
+ * change, another grade too. Active flows count for nothing: they follow the queue and the utilisation.
  */
 export function changeOf(before: Instance, after: Instance, queueCapacity: number): number {
-  if (before.computing.length !== after.computing.length) return 1;
+  if (before.computing.length !== after.computing.length || before.storage.length !== after.storage.length || before.cats.length !== after.cats.length || before.grade !== after.grade) return 1;
   let largest = 0;
   const see = (change: number): void => void (largest = Math.max(largest, change));
   before.computing.forEach((old, i) => {
@@ -33,6 +37,23 @@ export function changeOf(before: Instance, after: Instance, queueCapacity: numbe
     see(relative(before.serviceDelay.p99Us, after.serviceDelay.p99Us));
     see(relative(before.serviceDelay.serviceRate, after.serviceDelay.serviceRate));
   }
+  before.storage.forEach((old, i) => {
+    const now = after.storage[i]!;
+    if (old.ability !== now.ability || old.quality !== now.quality || old.total !== now.total) see(1);
+    else if (now.total > 0n) see(Math.abs(Number(now.residual - old.residual)) / Number(now.total));
+  });
+  if ((before.interface === undefined) !== (after.interface === undefined)) see(1);
+  if (before.interface && after.interface) {
+    const capacity = Math.max(Number(before.interface.capacity), Number(after.interface.capacity));
+    if (before.interface.capacity !== after.interface.capacity) see(1);
+    else if (capacity > 0) see(Math.abs(Number(after.interface.available - before.interface.available)) / capacity);
+  }
+  before.cats.forEach((old, i) => {
+    const now = after.cats[i]!;
+    if (old.type !== now.type || old.level !== now.level || old.unit !== now.unit || old.source !== now.source || old.statistic !== now.statistic) see(1);
+    else if (now.level > 0) see(Math.abs(Number(now.value - old.value)) / CATS_RANGE);
+    else see(relative(Number(old.value), Number(now.value)));
+  });
   return Math.min(1, largest);
 }
 

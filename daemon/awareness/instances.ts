@@ -1,17 +1,17 @@
 /**
  * The exit's own instances: configuration, run-time updates, health and drain state become advertisements of the local source.
  *
- * Health and drain changes are announced at once; everything else only beyond the relative threshold, and each service at most once in
- * the minimum interval. Services that are due together share sequence and time, so that their routes can be packed (proto/WIRE.md section 1).
+ * What is announced when is announcement-control.ts. Services that are due together share sequence and time, so that their routes can be
+ * packed (proto/WIRE.md section 1).
  */
 import type { Clock, Timer } from '../clock.js';
 import { CPN_MAX_SENT, cpnBlockSize, cpnInstanceSize } from '../computing/block.js';
 import type { Instance } from '../computing/types.js';
-import type { CpnConfig, HealthCheckConfig, InstanceConfig, RouterConfig } from '../config/types.js';
+import type { AnnounceConfig, AnnouncePolicy, HealthCheckConfig, InstanceConfig, RouterConfig } from '../config/types.js';
 import type { EventLog } from '../events.js';
 import type { Advertisement } from '../rib/candidate.js';
 import { Refusal } from '../refusal.js';
-import { changeOf, isUrgent } from './damping.js';
+import { AnnouncementControl, type Picture } from './announcement-control.js';
 import { LocalInstance, type InstanceUpdate } from './instance.js';
 
 export interface InstanceRef {
@@ -31,7 +31,7 @@ export interface InstanceState {
 export interface LocalInstancesConfig {
   readonly router: Pick<RouterConfig, 'loopback' | 'sidStructure'>;
   readonly instances: readonly InstanceConfig[];
-  readonly announce: CpnConfig['announce'];
+  readonly announce: AnnounceConfig;
 }
 
 /** What a running health check tells: 'up' or 'down', and why. */
@@ -40,22 +40,15 @@ export type HealthListener = (status: 'up' | 'down', reason: string) => void;
 /** Starts a health check; the answer stops it. */
 export type StartHealthCheck = (config: HealthCheckConfig, listener: HealthListener) => { stop(): void };
 
-interface ServiceRecord {
-  /** By instance id, as last announced. */
-  readonly announced: ReadonlyMap<number, Instance>;
-  readonly advertisement: Advertisement;
-  /** ms of the clock. */
-  readonly at: number;
-}
-
 export class LocalInstances {
   private readonly instances = new Map<string, { readonly local: LocalInstance; check: { stop(): void } | undefined }>();
-  private readonly records = new Map<string, ServiceRecord>();
+  private readonly control: AnnouncementControl;
+  /** What is announced now, by service. */
+  private readonly records = new Map<string, Advertisement>();
   /** Services to look at when the present run of code is over. */
   private readonly touched = new Set<string>();
   /** IDs of instances that found no room in the block of their service, for one event a change. */
   private readonly leftOut = new Map<string, string>();
-  private all = false;
   /** Grace times that run, by instance. */
   private readonly drains = new Map<string, Timer>();
   private soon: Timer | undefined;
@@ -72,6 +65,12 @@ export class LocalInstances {
     private readonly announce: (advertisements: readonly Advertisement[]) => void,
   ) {
     this.sequence = BigInt(clock.unixMs());
+    this.control = new AnnouncementControl(config.announce.budget);
+  }
+
+  /** Announcements sent, urgent ones among them, and how often the budget held one up. */
+  get announceCounters(): AnnouncementControl['counters'] {
+    return this.control.counters;
   }
 
   /** Starts health checks and announces what can be announced. */
@@ -91,6 +90,8 @@ export class LocalInstances {
   /** Takes over a changed configuration: instances that stay keep their health, drain state and run-time values. */
   configure(config: LocalInstancesConfig): void {
     this.config = config;
+    this.control.setBudget(config.announce.budget);
+    for (const service of this.records.keys()) this.touch(service);
     const wanted = new Map(config.instances.map((entry) => [`${entry.service}#${entry.id}`, entry]));
     for (const [key, { local, check }] of this.instances) {
       const entry = wanted.get(key);
@@ -195,25 +196,25 @@ export class LocalInstances {
     const { service, id } = local.config;
     // What was changed just now goes out with the next sequence; the answer should name that one.
     this.flush();
-    return { service, instance: id, draining: local.draining, health: local.health, sequence: this.records.get(service)?.advertisement.sequence ?? this.sequence };
+    return { service, instance: id, draining: local.draining, health: local.health, sequence: this.records.get(service)?.sequence ?? this.sequence };
   }
 
   /** Somebody holds this sequence of ours: one from an earlier run with a faster clock must not win over what we say now. */
   seen(sequence: bigint): void {
     if (sequence <= this.sequence) return;
     this.sequence = sequence;
-    this.all = true;
+    this.control.renewAll();
     this.schedule();
   }
 
   /** All local instances, for display. */
   list(): readonly { readonly local: LocalInstance; readonly announced: boolean }[] {
-    return [...this.instances.values()].map(({ local }) => ({ local, announced: this.records.get(local.config.service)?.announced.has(local.config.id) ?? false }));
+    return [...this.instances.values()].map(({ local }) => ({ local, announced: this.control.announced(local.config.service)?.has(local.config.id) ?? false }));
   }
 
   /** What is announced now, one a service. */
   advertisements(): Advertisement[] {
-    return [...this.records.values()].filter(({ announced }) => announced.size > 0).map(({ advertisement }) => advertisement);
+    return [...this.records.values()];
   }
 
   private touch(service: string): void {
@@ -225,45 +226,37 @@ export class LocalInstances {
     this.soon ??= this.clock.setTimeout(() => this.flush(), 0);
   }
 
-  /** Announces what is due, and sets the timer for what has to wait for its interval. */
+  /** Looks at the services that were touched, announces what is due, and sets the timer for what has to wait. */
   private flush(): void {
     this.soon?.cancel();
     this.soon = undefined;
-    const now = this.clock.now();
-    const due: [service: string, instances: Instance[]][] = [];
-    for (const service of this.all ? new Set([...this.records.keys(), ...this.touched]) : this.touched) {
-      const healthy = [...this.instances.values()].filter(({ local }) => local.config.service === service && local.healthy).map(({ local }) => local.instance);
-      const instances = this.fitting(service, healthy);
-      const verdict = this.all ? 'now' : this.judge(service, instances);
-      if (verdict === 'later') {
-        this.wake(this.records.get(service)!.at + this.config.announce.minIntervalMs);
-        continue;
-      }
-      this.touched.delete(service);
-      if (verdict === 'now' && (instances.length > 0 || this.records.has(service))) due.push([service, instances]);
-    }
-    this.all = false;
+    for (const service of this.touched) this.control.offer(service, this.picture(service), announcePolicy(this.config.announce, service));
+    this.touched.clear();
+    this.announceDue();
+    this.wake();
+  }
+
+  private picture(service: string): Picture {
+    const healthy = [...this.instances.values()].map(({ local }) => local).filter((local) => local.config.service === service && local.healthy);
+    const capacities = new Map(healthy.map(({ config }) => [config.id, config.queueCapacity]));
+    const instances = this.fitting(service, healthy.map(({ instance }) => instance));
+    return { instances, queueCapacities: instances.map(({ id }) => capacities.get(id) ?? 0) };
+  }
+
+  private announceDue(): void {
+    const due = this.control.take(this.clock.now());
     if (due.length === 0) return;
     this.sequence++;
     const originatedAt = BigInt(this.clock.unixMs());
-    const advertisements = due.map(([service, instances]) => {
-      const advertisement: Advertisement = {
-        service,
-        exit: this.config.router.loopback,
-        source: 'local',
-        peer: '',
-        pathId: 0,
-        sequence: this.sequence,
-        originatedAt,
-        validityMs: 0,
-        instances,
-        stale: false,
-      };
-      this.records.set(service, { announced: new Map(instances.map((instance) => [instance.id, instance])), advertisement, at: now });
-      return advertisement;
+    const advertisements = due.map(({ service, instances }): Advertisement => {
+      const { validityMs } = announcePolicy(this.config.announce, service);
+      return { service, exit: this.config.router.loopback, source: 'local', peer: '', pathId: 0, sequence: this.sequence, originatedAt, validityMs, instances, stale: false };
     });
+    for (const advertisement of advertisements) {
+      if (advertisement.instances.length > 0) this.records.set(advertisement.service, advertisement);
+      else this.records.delete(advertisement.service);
+    }
     this.announce(advertisements);
-    for (const [service, instances] of due) if (instances.length === 0) this.records.delete(service);
   }
 
   /** Those that the block of a service has room for, in the order of the configuration (proto/WIRE.md section 1). */
@@ -289,31 +282,24 @@ export class LocalInstances {
     this.events.emit('awareness', 'instance.left-out', ids === '' ? 'info' : 'warning', text, { service });
   }
 
-  private judge(service: string, instances: readonly Instance[]): 'now' | 'later' | 'no' {
-    const record = this.records.get(service);
-    if (!record) return instances.length > 0 ? 'now' : 'no';
-    if (record.announced.size !== instances.length) return 'now';
-    let largest = 0;
-    for (const instance of instances) {
-      const before = record.announced.get(instance.id);
-      if (!before || isUrgent(before, instance)) return 'now';
-      const capacity = this.instances.get(`${service}#${instance.id}`)?.local.config.queueCapacity ?? 0;
-      largest = Math.max(largest, changeOf(before, instance, capacity));
-    }
-    if (largest <= this.config.announce.threshold) return 'no';
-    return this.clock.now() - record.at >= this.config.announce.minIntervalMs ? 'now' : 'later';
-  }
-
-  private wake(at: number): void {
+  private wake(): void {
+    const at = this.control.wakeAt;
     if (this.later && this.laterAt <= at) return;
     this.later?.cancel();
+    this.later = undefined;
     this.laterAt = at;
+    if (at === Infinity) return;
     this.later = this.clock.setTimeout(() => {
       this.later = undefined;
       this.laterAt = Infinity;
       this.flush();
-    }, at - this.clock.now());
+    }, Math.max(0, at - this.clock.now()));
   }
+}
+
+/** The policy of a service: what it names itself, else what holds for all. */
+function announcePolicy({ services, threshold, minIntervalMs, maxIntervalMs, validityMs }: AnnounceConfig, service: string): AnnouncePolicy {
+  return services[service] ?? { threshold, minIntervalMs, maxIntervalMs, validityMs };
 }
 
 const sameCheck = (a: HealthCheckConfig | undefined, b: HealthCheckConfig | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -2,7 +2,7 @@
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
 import { makeSid } from '../sids.js';
 import type { FileConfig, FileNeighbor } from './schema.js';
-import type { BgpConfig, BgpNeighborConfig, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
+import type { AnnounceConfig, AnnouncePolicy, BgpConfig, BgpNeighborConfig, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
 
 /** Room for End, End.X and the SIDs of instances (daemon/sids.ts). */
 export const MIN_FUNCTION_BITS = 12;
@@ -30,7 +30,7 @@ export function resolveConfig(file: FileConfig): Config {
         intervalMs: file.cpn.stamp.interval,
         lost: file.cpn.stamp.lost,
       },
-      announce: { minIntervalMs: file.cpn.announce.minInterval, threshold: file.cpn.announce.threshold },
+      announce: resolveAnnounce(file.cpn),
       restartTimeMs: file.cpn.restartTime,
     },
     dataplane: {
@@ -113,6 +113,25 @@ function ownAddressTowards(address: string, file: FileConfig): string | undefine
     if (own !== undefined) return own.slice(0, own.indexOf('/'));
   }
   return undefined;
+}
+
+function resolveAnnounce({ announce, services }: FileConfig['cpn']): AnnounceConfig {
+  const { threshold, minInterval, maxInterval, validity, rate, burst } = announce;
+  const all: AnnouncePolicy = { threshold, minIntervalMs: minInterval, maxIntervalMs: maxInterval, validityMs: validity };
+  const base = { ...all, ...policyOf(services.find(({ id }) => id === 'default')?.announce) };
+  const own = services.flatMap(({ id, announce: differs }) => (differs && id !== 'default' ? [[id, { ...base, ...policyOf(differs) }] as const] : []));
+  return { ...base, budget: { rate, burst }, services: Object.fromEntries(own) };
+}
+
+/** What a service states itself. */
+function policyOf(announce: FileConfig['cpn']['services'][number]['announce']): Partial<AnnouncePolicy> {
+  const { threshold, minInterval, maxInterval, validity } = announce ?? {};
+  return {
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(minInterval === undefined ? {} : { minIntervalMs: minInterval }),
+    ...(maxInterval === undefined ? {} : { maxIntervalMs: maxInterval }),
+    ...(validity === undefined ? {} : { validityMs: validity }),
+  };
 }
 
 function resolveRequirements(requirements: FileConfig['cpn']['services'][number]['requirements']): RequirementDefaults {

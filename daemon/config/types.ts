@@ -83,6 +83,31 @@ export interface BgpNeighborConfig {
   readonly export: readonly string[] | 'any' | 'none';
 }
 
+/** When a service is announced anew (awareness/announcement-control.ts). */
+export interface AnnouncePolicy {
+  /** Relative change from which on a service is announced before its maximum interval, 0..1. */
+  readonly threshold: number;
+  readonly minIntervalMs: number;
+  /** After so long smaller changes are announced too; 0: they wait for a large one. */
+  readonly maxIntervalMs: number;
+  /** How long receivers may use an announcement; 0: as long as the session lives. */
+  readonly validityMs: number;
+}
+
+/** A token bucket over all services of this router; urgent announcements (up, down, draining) never wait for it. */
+export interface AnnounceBudget {
+  /** Services a second; 0: no limit. */
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/** What holds for all services, and for those that differ. */
+export interface AnnounceConfig extends AnnouncePolicy {
+  readonly budget: AnnounceBudget;
+  /** By service ID. */
+  readonly services: Readonly<Record<string, AnnouncePolicy>>;
+}
+
 export interface CpnConfig {
   readonly servicePrefixes: readonly string[];
   /** BGP attribute type (default 255, never 254). */
@@ -94,8 +119,7 @@ export interface CpnConfig {
   /** Exit side: local instances. */
   readonly instances: readonly InstanceConfig[];
   readonly stamp: StampConfig;
-  /** Announcement damping: at most one announcement per service in this interval; and only beyond the relative change. */
-  readonly announce: { readonly minIntervalMs: number; readonly threshold: number };
+  readonly announce: AnnounceConfig;
   /** How long flows and candidates of an earlier run are kept after a restart while sessions come up. */
   readonly restartTimeMs: number;
 }

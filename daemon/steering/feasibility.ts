@@ -12,6 +12,7 @@ export type ReasonCode =
   | 'sid'
   | 'draining'
   | 'stale'
+  | 'age'
   | 'latency'
   | 'computing'
   | 'storage'

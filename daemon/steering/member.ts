@@ -9,6 +9,8 @@ export class Member implements PolicyTarget, SelectorInput {
   readonly exit: string;
   readonly instance: number;
   candidate: Candidate;
+  /** As of the last look (freshness.ts). */
+  freshness = 1;
   path: PathState;
   /** False once the computing RIB has it no more. */
   present = true;

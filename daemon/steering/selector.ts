@@ -22,6 +22,8 @@ export interface SelectorInput {
   readonly firstSidResolves: boolean;
   /** Requests sent from here that the candidate cannot have served yet. */
   readonly ownBacklog: number;
+  /** How far its announcement can be trusted by its age, above 0 up to 1 (freshness.ts). */
+  readonly freshness: number;
 }
 
 export interface Assessment<T extends SelectorInput> {
@@ -53,6 +55,7 @@ export function assess<T extends SelectorInput>(inputs: readonly T[], requiremen
     const prediction = predict(candidate.instance, path, requirements, input.ownBacklog);
     // `isFeasible` first: all its facts are wanted for display, usable or not.
     const feasible = isFeasible(candidate, path, requirements, prediction, sink) && usable;
+    if (input.freshness < 1) sink?.push({ code: 'age', ok: true, text: `its announcement is overdue: the latency counts ${(1 / input.freshness).toFixed(1)} times` });
     return { input, usable, feasible, prediction, score: undefined, weight: 0, spreadWeight: 0, reasons };
   });
   const chosen = fresh(drafts.filter(({ feasible }) => feasible));
@@ -78,12 +81,15 @@ function survivors<T extends SelectorInput>(drafts: readonly Draft<T>[]): readon
   return fresh(usable);
 }
 
+/** The predicted latency as it counts in comparisons: an old picture is believed less. */
+const countedUs = <T extends SelectorInput>({ prediction, input }: Draft<T>): number => prediction.totalUs / input.freshness;
+
 function score<T extends SelectorInput>(drafts: readonly Draft<T>[], requirements: Requirements): void {
   const { objective } = requirements;
   const total = objective ? objective.latency + objective.energy + objective.utilisation + objective.price : 0;
   if (!objective || total === 0) {
-    const best = Math.min(...drafts.map(({ prediction }) => prediction.totalUs));
-    for (const draft of drafts) draft.score = best > 0 ? draft.prediction.totalUs / best - 1 : draft.prediction.totalUs > 0 ? Infinity : 0;
+    const best = Math.min(...drafts.map(countedUs));
+    for (const draft of drafts) draft.score = best > 0 ? countedUs(draft) / best - 1 : countedUs(draft) > 0 ? Infinity : 0;
     return;
   }
   const add = (weight: number, valueOf: (draft: Draft<T>) => number | undefined): void => {
@@ -99,7 +105,7 @@ function score<T extends SelectorInput>(drafts: readonly Draft<T>[], requirement
       draft.score = (draft.score ?? 0) + (weight / total) * scaled;
     });
   };
-  add(objective.latency, ({ prediction }) => prediction.totalUs);
+  add(objective.latency, countedUs);
   add(objective.utilisation, ({ input }) => input.candidate.instance.load?.utilisation);
   add(objective.energy, ({ input }) => {
     const { energy, load } = input.candidate.instance;
@@ -116,7 +122,7 @@ function score<T extends SelectorInput>(drafts: readonly Draft<T>[], requirement
 function shareOut<T extends SelectorInput>(drafts: readonly Draft<T>[], requirements: Requirements, field: 'weight' | 'spreadWeight'): void {
   if (drafts.length === 0) return;
   const capacities = comparableCapacities(drafts, requirements);
-  const raw = drafts.map(({ prediction }, index) => capacities[index]! / Math.max(1, prediction.totalUs));
+  const raw = drafts.map((draft, index) => capacities[index]! / Math.max(1, countedUs(draft)));
   const sum = raw.reduce((a, b) => a + b, 0);
   drafts.forEach((draft, index) => (draft[field] = raw[index]! / sum));
 }

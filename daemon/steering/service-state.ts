@@ -1,5 +1,6 @@
 /** What the steering knows of one service: its members, its blocks of policy ids, and the prepared choices for first packets. */
 import type { PolicyBlockOwner } from '../../dataplane/dataplane.js';
+import { freshness } from './freshness.js';
 import type { Member } from './member.js';
 import type { PolicyBlock, PolicyTarget } from './policies.js';
 import type { Requirements } from './requirement-option.js';
@@ -106,7 +107,10 @@ export class ServiceState {
   /** Assesses the members that are there. */
   assess(requirements: Requirements, nowMs: number, explain = false): Assessment<Member>[] {
     const present = this.members.filter((member) => member.present);
-    for (const member of present) member.drain(nowMs);
+    for (const member of present) {
+      member.drain(nowMs);
+      member.freshness = freshness(member.candidate, nowMs);
+    }
     return assess(present, requirements, explain);
   }
 

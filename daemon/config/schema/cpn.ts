@@ -1,7 +1,7 @@
 /** Services, instances, and what is measured and announced of them. */
 import { z } from 'zod';
-import { parseIpv6Address } from '../scalars.js';
-import { CLASSES, U32, bandwidth, byKey, duration, flag, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, port, service, servicePrefix, text } from './common.js';
+import { parseDuration, parseIpv6Address } from '../scalars.js';
+import { CLASSES, U32, bandwidth, byKey, duration, flag, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, port, quantity, service, servicePrefix, text } from './common.js';
 
 const objectiveWeight = integer(0, 255, 'a weight').default(0);
 
@@ -17,10 +17,19 @@ const requirements = mapping({
 
 const transitSids = list(globalIpv6, 'SIDs').max(2, { error: 'at most 2 transit SIDs: a segment list has at most 3 SIDs' });
 
+const minInterval = duration(0, 600_000, 'up to 10m');
+const maxInterval = duration(0, 86_400_000, '0 (never) or up to 24h');
+const threshold = z.number({ error: 'a number from 0 to 1' }).min(0, { error: 'a number from 0 to 1' }).max(1, { error: 'a number from 0 to 1' });
+const validity = quantity('a validity of 0 (as long as the session lives) or 3s to 24h, in whole seconds', (value) => {
+  const ms = parseDuration(value);
+  return ms !== undefined && ms % 1000 === 0 && (ms === 0 || (ms >= 3000 && ms <= 86_400_000)) ? ms : undefined;
+});
+
 const serviceConfig = mapping({
   id: text('an IPv6 address or "default"; IPv4 services are not supported by this version', (value) => (value === 'default' ? value : parseIpv6Address(value))),
   requirements: requirements.prefault({}),
   via: byKey(ipv6, transitSids, 'exit router ID to transit SIDs').default({}),
+  announce: mapping({ minInterval: minInterval.optional(), maxInterval: maxInterval.optional(), threshold: threshold.optional(), validity: validity.optional() }).optional(),
 });
 
 const healthCheck = mapping({
@@ -73,8 +82,12 @@ export const cpn = mapping({
     lost: integer(1, 1000).default(3),
   }).prefault({}),
   announce: mapping({
-    minInterval: duration(0, 600_000, 'up to 10m').default(1000),
-    threshold: z.number({ error: 'a number from 0 to 1' }).min(0, { error: 'a number from 0 to 1' }).max(1, { error: 'a number from 0 to 1' }).default(0.1),
+    minInterval: minInterval.default(1000),
+    maxInterval: maxInterval.default(60_000),
+    threshold: threshold.default(0.1),
+    validity: validity.default(0),
+    rate: integer(0, 1_000_000, 'services a second (0: no limit)').default(500),
+    burst: integer(1, 1_000_000, 'a number of services').default(2000),
   }).prefault({}),
   restartTime: duration(0, 4_095_000, 'up to 4095s').default(60_000),
 });

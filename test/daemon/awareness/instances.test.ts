@@ -57,7 +57,7 @@ class Bench {
   }
 
   config(instances: readonly InstanceConfig[]): LocalInstancesConfig {
-    return { router: { loopback: EXIT, sidStructure: { block: 32, node: 16, function: 16, argument: 0 } }, instances, announce: { minIntervalMs: 1000, threshold: 0.1 } };
+    return { router: { loopback: EXIT, sidStructure: { block: 32, node: 16, function: 16, argument: 0 } }, instances, announce: { minIntervalMs: 1000, maxIntervalMs: 60_000, threshold: 0.1, validityMs: 0, budget: { rate: 0, burst: 1 }, services: {} } };
   }
 
   get last(): readonly Advertisement[] {

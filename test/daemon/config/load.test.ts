@@ -56,6 +56,7 @@ const BAD: readonly Bad[] = [
   ['attribute type of AS_PATH', `${ROUTER}cpn:\n  attributeType: 2\n`, 7, 'cpn.attributeType', /43 to 255/, /2/],
   ['an option type that must be discarded when unknown', `${ROUTER}cpn:\n  requirementOption: 0x5e\n`, 7, 'cpn.requirementOption', /skip if unknown/, /94/],
   ['an IPv4 service prefix', `${ROUTER}cpn:\n  servicePrefixes: [192.0.2.0/24]\n`, 7, 'cpn.servicePrefixes[0]', /IPv4 services are not supported by this version/, /192\.0\.2\.0/],
+  ['a validity of half seconds', `${ROUTER}cpn:\n  announce:\n    validity: 4500ms\n`, 8, 'cpn.announce.validity', /whole seconds/, /4500ms/],
   ['three transit SIDs', `${ROUTER}cpn:\n  servicePrefixes: [2001:db8:5e::/48]\n  services:\n    - id: 2001:db8:5e::1\n      via: {"fc00::9": ["fcbb:bb00:2::", "fcbb:bb00:3::", "fcbb:bb00:4::"]}\n`, 10, 'cpn.services[0].via["fc00::9"]', /at most 3 SIDs/, /list/],
   ['a via that is keyed by no address', `${ROUTER}cpn:\n  services:\n    - id: default\n      via: {exit1: []}\n`, 9, 'cpn.services[0].via.exit1', /IPv6 address/, /exit1/],
   ['a service prefix over the locator', `${ROUTER}cpn:\n  servicePrefixes: ["fcbb:bb00:1:8000::/49"]\n`, 7, 'cpn.servicePrefixes[0]', /apart from the locator/, /overlaps fcbb:bb00:1::\/48/],
@@ -156,6 +157,18 @@ describe('configuration', () => {
     const result = parseConfig(ROUTER.replace('  locator', '  sidStructure: {block: 32, node: 24, function: 16}\n  locator'));
     assert.ok(!result.ok);
     assert.deepEqual([result.errors[0]?.line, result.errors[0]?.field, result.errors[0]?.found], [4, 'router.sidStructure', '56']);
+  });
+
+  it('announcement control holds for all services, but where "default" or a service says otherwise', () => {
+    const { announce } = load(`${ROUTER}cpn:
+  servicePrefixes: [2001:db8:5e::/48]
+  announce: {threshold: 0.2, rate: 100}
+  services:
+    - {id: default, announce: {minInterval: 2s}}
+    - {id: 2001:db8:5e::1, announce: {threshold: 0, validity: 30s}}
+`).cpn;
+    const all = { threshold: 0.2, minIntervalMs: 2000, maxIntervalMs: 60_000, validityMs: 0 };
+    assert.deepEqual(announce, { ...all, budget: { rate: 100, burst: 2000 }, services: { '2001:db8:5e::1': { ...all, threshold: 0, validityMs: 30_000 } } });
   });
 
   it('says that a file cannot be read', () => {

@@ -30,6 +30,7 @@ function input(exit: number, instance: Partial<Instance> = {}, path: Partial<Pat
     path: { ...PATH, ...path },
     firstSidResolves: path.resolved ?? true,
     ownBacklog,
+    freshness: 1,
   };
 }
 
@@ -224,5 +225,21 @@ describe('largest remainder', () => {
         });
       }),
     );
+  });
+});
+
+describe('old announcements', () => {
+  const aged = (freshness: number): SelectorInput => ({ ...input(1), freshness });
+
+  it('weaken a candidate: its latency counts as if it were longer', () => {
+    assert.deepEqual(weights([aged(0.95), input(2)]), [0.487, 0.513]);
+    assert.deepEqual(weights([aged(0.5), input(2)]), [0, 1], 'beyond the tolerance of the best');
+  });
+
+  it('leave it feasible where there is no other, and are told', () => {
+    const [only] = assess([aged(0.5)], want({}), true);
+    assert.ok(only!.feasible);
+    assert.equal(only!.weight, 1);
+    assert.match(only!.reasons.find(({ code }) => code === 'age')!.text, /overdue: the latency counts 2.0 times/);
   });
 });
