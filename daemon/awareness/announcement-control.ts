@@ -5,7 +5,7 @@
  * Three kinds of change:
  * - urgent (an instance comes, goes, drains, is reached by another SID): announced at once, whatever the interval and the budget;
  * - a change beyond the threshold, or another grade: announced once the minimum interval of its service is over and the budget of this
- *   router allows it. Those that wait are ordered by error x age, so that the most wrong pictures are mended first and none starves;
+ *   router allows it: the most wrong pictures first, and the longer one waits the sooner its turn comes;
  * - any smaller change: announced once the maximum interval is over, so that no picture stays wrong for longer.
  * Where announcements have a validity, an unchanged service is announced again after a third of it.
  *
@@ -118,7 +118,7 @@ export class AnnouncementControl {
     const ready: { service: string; priority: number }[] = [];
     for (const service of this.waiting) {
       const entry = this.entries.get(service)!;
-      if (entry.notBefore <= now) ready.push({ service, priority: entry.error * (now - entry.announcedAt) });
+      if (entry.notBefore <= now) ready.push({ service, priority: priorityOf(entry, now) });
       else this.nextAt = Math.min(this.nextAt, entry.notBefore);
     }
     const room = this.budget.rate === 0 ? ready.length : Math.max(0, Math.min(ready.length, Math.floor(this.tokens)));
@@ -170,6 +170,11 @@ export class AnnouncementControl {
     this.tokensAt = now;
     this.tokens = Math.max(-burst, this.tokens - spent);
   }
+}
+
+/** The error, and the share of the maximum interval that is over: a picture that waited for all of it goes before any younger one. */
+function priorityOf({ error, announcedAt, policy: { maxIntervalMs } }: Entry, now: number): number {
+  return error + (maxIntervalMs > 0 ? (now - announcedAt) / maxIntervalMs : 0);
 }
 
 function isUrgentPicture({ announced, picture: { instances } }: Entry): boolean {
