@@ -65,12 +65,12 @@ export class ComputingExchange {
   /** Service routes that neighbours announced, changed or withdrew. */
   serviceRoutesChanged(changes: readonly ServiceRouteChange[]): void {
     const { computingRib } = this;
-    for (const { prefix, peer, pathId, path } of changes) {
+    for (const { prefix, rd, peer, pathId, path } of changes) {
       const service = prefix.address;
       const origin = path?.block?.origin;
       // A wider route inside a service prefix, or one without our block, makes no candidate.
       if (!path?.block || !origin || !isHost(prefix)) {
-        computingRib.withdraw('bgp', peer, pathId, service);
+        computingRib.withdraw('bgp', peer, pathId, service, rd);
         continue;
       }
       computingRib.advertise({
@@ -79,6 +79,7 @@ export class ComputingExchange {
         source: 'bgp',
         peer,
         pathId,
+        rd,
         sequence: origin.sequence,
         originatedAt: origin.originatedAt,
         validityMs: origin.validity * 1000,

@@ -2,13 +2,13 @@
  * Adj-RIB-In of one peer (RFC 4271 section 3.2): every path the peer has announced, with what the import policy made of it. Rejected
  * paths are kept, so that a policy can change without asking the peer again and an operator can see why a route is not used.
  */
-import type { Family, Prefix } from '../../dataplane/packet/ip.js';
 import { equalAttributes, equalNextHops } from './attributes.js';
 import { pathKey, type Path, type PathSource } from './path.js';
 import type { Imported } from './policy.js';
+import { type Destination, equalLabels, type FamilyName, familyOfDestination } from './wire/families.js';
 import type { NextHop, Nlri, PathAttributes } from './wire/types.js';
 
-type Import = (prefix: Prefix, nextHop: NextHop, attributes: PathAttributes) => Imported;
+type Import = (prefix: Destination, nextHop: NextHop, attributes: PathAttributes) => Imported;
 
 /** A path that appeared, changed or went; what is in `next` replaces what was in `previous`. */
 export interface PathChange {
@@ -56,7 +56,7 @@ export class AdjRibIn {
     const key = pathKey(nlri.prefix, nlri.pathId);
     const old = this.entries.get(key);
     this.unconfirmed.delete(key);
-    if (old && equalNextHops(old.path.nextHop, nextHop) && equalAttributes(old.received, attributes)) {
+    if (old && equalLabels(old.path.prefix, nlri.prefix) && equalNextHops(old.path.nextHop, nextHop) && equalAttributes(old.received, attributes)) {
       if (!old.path.stale) return undefined;
       return this.put(key, old, { ...old, path: { ...old.path, stale: false } });
     }
@@ -78,10 +78,10 @@ export class AdjRibIn {
   }
 
   /** Keeps every path of a family although the session has ended (RFC 4724 section 4.2), until it is announced again or swept. */
-  markStale(family: Family): PathChange[] {
+  markStale(family: FamilyName): PathChange[] {
     const changes: PathChange[] = [];
     for (const [key, stored] of this.entries) {
-      if (stored.path.prefix.family !== family) continue;
+      if (familyOfDestination(stored.path.prefix) !== family) continue;
       this.unconfirmed.add(key);
       if (!stored.path.stale) changes.push(this.put(key, stored, { ...stored, path: { ...stored.path, stale: true } }));
     }
@@ -89,8 +89,8 @@ export class AdjRibIn {
   }
 
   /** The peer is about to announce everything of a family again (RFC 7313 section 4.2). */
-  beginRefresh(family: Family): void {
-    for (const [key, { path }] of this.entries) if (path.prefix.family === family) this.unconfirmed.add(key);
+  beginRefresh(family: FamilyName): void {
+    for (const [key, { path }] of this.entries) if (familyOfDestination(path.prefix) === family) this.unconfirmed.add(key);
   }
 
   /** Paths that go unless they are announced again. */
@@ -99,11 +99,11 @@ export class AdjRibIn {
   }
 
   /** Removes what has not been announced again since `markStale` or `beginRefresh`; with `onlyStale` the former alone. */
-  sweep(family: Family, onlyStale = false): PathChange[] {
+  sweep(family: FamilyName, onlyStale = false): PathChange[] {
     const changes: PathChange[] = [];
     for (const key of this.unconfirmed) {
       const stored = this.entries.get(key);
-      if (stored?.path.prefix.family !== family || (onlyStale && !stored.path.stale)) continue;
+      if (!stored || familyOfDestination(stored.path.prefix) !== family || (onlyStale && !stored.path.stale)) continue;
       changes.push(this.put(key, stored, undefined));
     }
     return changes;
@@ -122,7 +122,7 @@ export class AdjRibIn {
     return changes;
   }
 
-  private build(prefix: Prefix, pathId: number, nextHop: NextHop, attributes: PathAttributes, now: number): Path {
+  private build(prefix: Destination, pathId: number, nextHop: NextHop, attributes: PathAttributes, now: number): Path {
     return { prefix, source: this.source, pathId, nextHop, ...this.importRoute(prefix, nextHop, attributes), receivedAt: now, stale: false, localId: 0 };
   }
 

@@ -4,12 +4,12 @@
  * A prefix waits at most once however often it changes, and what is sent is worked out when the connection can take it. A slow peer
  * therefore costs one set of prefixes and skips states in between, instead of a queue that grows.
  */
-import type { Prefix } from '../../dataplane/packet/ip.js';
 import { equalAttributes, equalNextHops } from './attributes.js';
 import { eligiblePaths, type NextHopResolver } from './best-path.js';
 import type { RibEntry } from './loc-rib.js';
 import type { Path } from './path.js';
 import type { Exported } from './policy.js';
+import { type Destination, equalLabels, type FamilyName, familyOfDestination } from './wire/families.js';
 import type { NextHop, Nlri, PathAttributes } from './wire/types.js';
 
 type Export = (path: Path) => Exported | string;
@@ -18,7 +18,7 @@ type Export = (path: Path) => Exported | string;
 export interface AnnouncementGroup {
   readonly nextHop: NextHop;
   readonly attributes: PathAttributes;
-  readonly family: 4 | 6;
+  readonly family: FamilyName;
   readonly nlri: Nlri[];
 }
 
@@ -39,9 +39,9 @@ interface AdjRibOutOptions {
   readonly peer: string;
   readonly exportRoute: Export;
   /** All eligible paths of a prefix (RFC 7911) instead of the best one. */
-  readonly addPath: (family: 4 | 6) => boolean;
+  readonly addPath: (family: FamilyName) => boolean;
   /** Families that were negotiated. */
-  readonly families: (family: 4 | 6) => boolean;
+  readonly families: (family: FamilyName) => boolean;
   readonly resolve: NextHopResolver;
 }
 
@@ -68,13 +68,13 @@ export class AdjRibOut {
   }
 
   /** What the peer has been told of one prefix. */
-  announcedFor(prefix: Prefix): readonly (Nlri & Exported)[] {
+  announcedFor(prefix: Destination): readonly (Nlri & Exported)[] {
     return [...(this.sent.get(prefix.toString())?.values() ?? [])];
   }
 
   /** Notes that a prefix changed. */
   mark(entry: RibEntry): void {
-    if (this.options.families(entry.prefix.family)) this.waiting.set(entry.prefix.toString(), entry);
+    if (this.options.families(familyOfDestination(entry.prefix))) this.waiting.set(entry.prefix.toString(), entry);
   }
 
   /** Other export rules from now on; the caller marks every entry. */
@@ -83,9 +83,9 @@ export class AdjRibOut {
   }
 
   /** Everything of one family is to be sent again (RFC 2918 section 4); the caller marks every entry. */
-  resend(family: 4 | 6): void {
+  resend(family: FamilyName): void {
     for (const paths of this.sent.values()) {
-      for (const [id, sent] of paths) if (sent.prefix.family === family) paths.set(id, { ...sent, resend: true });
+      for (const [id, sent] of paths) if (familyOfDestination(sent.prefix) === family) paths.set(id, { ...sent, resend: true });
     }
   }
 
@@ -121,7 +121,7 @@ export class AdjRibOut {
     for (const [id, sent] of before ?? []) if (!after?.has(id)) withdrawn.push({ prefix: sent.prefix, pathId: id });
     for (const [id, wanted] of after ?? []) {
       const sent = before?.get(id);
-      if (!sent || sent.resend || !equalNextHops(sent.nextHop, wanted.nextHop) || !equalAttributes(sent.attributes, wanted.attributes)) group(groups, wanted);
+      if (!sent || sent.resend || !equalLabels(sent.prefix, wanted.prefix) || !equalNextHops(sent.nextHop, wanted.nextHop) || !equalAttributes(sent.attributes, wanted.attributes)) group(groups, wanted);
     }
     this.count += (after?.size ?? 0) - (before?.size ?? 0);
     if (after) this.sent.set(key, after);
@@ -131,7 +131,7 @@ export class AdjRibOut {
   /** What the peer should hold of a prefix, by path identifier. */
   private wanted(entry: RibEntry): Map<number, Sent> | undefined {
     const { exportRoute, resolve, peer } = this.options;
-    const addPath = this.options.addPath(entry.prefix.family);
+    const addPath = this.options.addPath(familyOfDestination(entry.prefix));
     const paths = addPath ? eligiblePaths(entry.paths, resolve) : entry.best ? [entry.best] : [];
     let wanted: Map<number, Sent> | undefined;
     for (const path of paths) {
@@ -139,7 +139,7 @@ export class AdjRibOut {
       const exported = exportRoute(path);
       if (typeof exported === 'string') continue;
       const pathId = addPath ? path.localId : 0;
-      (wanted ??= new Map()).set(pathId, { prefix: entry.prefix, pathId, ...exported, resend: false });
+      (wanted ??= new Map()).set(pathId, { prefix: path.prefix, pathId, ...exported, resend: false });
     }
     return wanted;
   }
@@ -148,7 +148,7 @@ export class AdjRibOut {
 function group(groups: Map<PathAttributes, AnnouncementGroup[]>, wanted: Sent): void {
   let sameAttributes = groups.get(wanted.attributes);
   if (!sameAttributes) groups.set(wanted.attributes, (sameAttributes = []));
-  const { family } = wanted.prefix;
+  const family = familyOfDestination(wanted.prefix);
   let same = sameAttributes.find((other) => other.family === family && equalNextHops(other.nextHop, wanted.nextHop));
   if (!same) sameAttributes.push((same = { nextHop: wanted.nextHop, attributes: wanted.attributes, family, nlri: [] }));
   same.nlri.push({ prefix: wanted.prefix, pathId: wanted.pathId });

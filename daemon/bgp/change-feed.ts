@@ -1,10 +1,13 @@
 /** Collects what changed between two turns and hands it to listeners in batches, each key once with its last value. */
-import type { Prefix } from '../../dataplane/packet/ip.js';
+import { Prefix } from '../../dataplane/packet/ip.js';
 import type { CpnBlock } from '../computing/types.js';
 import { formatAsPath } from './attributes.js';
 import type { DecisionChange, RibEntry } from './loc-rib.js';
 import { pathKey, type Path } from './path.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
+import { type Destination, ipPrefixOf } from './wire/families.js';
+import { formatRouteDistinguisher } from './wire/route-distinguisher.js';
+import { VpnPrefix } from './wire/vpn-prefix.js';
 
 /** The best learned path of a unicast prefix. */
 export interface UnicastBest {
@@ -40,6 +43,8 @@ export interface ServicePath {
 
 export interface ServiceRouteChange {
   readonly prefix: Prefix;
+  /** Route distinguisher of a route of a VPN family: with peer, path identifier and prefix the key of the path. */
+  readonly rd: string | undefined;
   readonly peer: string;
   readonly pathId: number;
   /** Undefined when the path is gone. */
@@ -68,7 +73,7 @@ export class ChangeFeed {
 
   /** The best path of a prefix changed. */
   decided({ entry, previousBest }: DecisionChange): void {
-    if (isServiceRoute(this.local, entry.prefix)) return;
+    if (!(entry.prefix instanceof Prefix) || isServiceRoute(this.local, entry.prefix)) return;
     const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
     const hadLearned = previousBest !== undefined && previousBest.source.kind !== 'local';
     if (!best && !hadLearned) return;
@@ -85,19 +90,20 @@ export class ChangeFeed {
   }
 
   /** Other service prefixes apply: routes that are service routes now, or no longer, change listeners. */
-  reclassify(entries: Iterable<RibEntry>, wasService: (prefix: Prefix) => boolean): void {
+  reclassify(entries: Iterable<RibEntry>, wasService: (prefix: Destination) => boolean): void {
     for (const entry of entries) {
       const isService = isServiceRoute(this.local, entry.prefix);
       if (isService === wasService(entry.prefix)) continue;
       const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
-      if (best) this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, best: isService ? undefined : unicastBest(best) });
+      if (best && entry.prefix instanceof Prefix) this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, best: isService ? undefined : unicastBest(best) });
       for (const path of entry.paths) if (path.source.kind !== 'local') this.setService(path, isService);
     }
   }
 
   private setService(path: Path, isPresent: boolean): void {
     const { prefix, pathId, source } = path;
-    this.service.set(`${source.address} ${pathKey(prefix, pathId)}`, { prefix, pathId, peer: source.address, path: isPresent ? servicePath(path) : undefined });
+    const rd = prefix instanceof VpnPrefix ? formatRouteDistinguisher(prefix.rd) : undefined;
+    this.service.set(`${source.address} ${pathKey(prefix, pathId)}`, { prefix: ipPrefixOf(prefix), rd, pathId, peer: source.address, path: isPresent ? servicePath(path) : undefined });
   }
 
   /** Hands over what has been collected. */

@@ -9,7 +9,7 @@ import type { Cancellable, ConnectOptions, Stream, Transport } from './transport
 import { decodeMessage } from './wire/decode.js';
 import { encodeKeepalive, encodeNotification, encodeOpen } from './wire/encode.js';
 import { ErrorCode, notification } from './wire/notification.js';
-import { familyOf } from './wire/nlri.js';
+import { type FamilyName, familyOf } from './wire/families.js';
 import type { DecodeContext, EncodeContext, Fault, Message, Notification, OpenMessage, RouteRefreshMessage, SessionFault, UpdateMessage } from './wire/types.js';
 
 export interface ConnectionOptions {
@@ -312,7 +312,7 @@ export class Connection {
   }
 }
 
-const includesFamily = (families: readonly (4 | 6)[] | undefined, afi: number, safi: number): boolean => {
+const includesFamily = (families: readonly FamilyName[] | undefined, afi: number, safi: number): boolean => {
   const family = familyOf({ afi, safi });
   return family !== undefined && (families?.includes(family) ?? false);
 };

@@ -4,6 +4,7 @@ import type { NextHopResolver } from './best-path.js';
 import type { LocRib } from './loc-rib.js';
 import type { LocalSpeaker } from './policy.js';
 import type { Transport } from './transport.js';
+import type { FamilyName } from './wire/families.js';
 
 /** Something an operator wants to hear of. */
 export interface BgpEvent {
@@ -21,7 +22,7 @@ export interface Environment {
   readonly transport: Transport;
   readonly random: () => number;
   readonly local: LocalSpeaker;
-  readonly families: readonly (4 | 6)[];
+  readonly families: readonly FamilyName[];
   /** Type code of the CPN attribute. */
   readonly attributeType: number;
   /** Advertised in the graceful restart capability, ms. */

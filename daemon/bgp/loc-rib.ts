@@ -2,13 +2,13 @@
  * Loc-RIB (RFC 4271 section 3.2): all accepted paths by prefix, and the best of each. Changes only mark a prefix; `decide` runs the
  * decision process over a bounded number of marked prefixes, so that a large table does not hold up the event loop.
  */
-import type { Prefix } from '../../dataplane/packet/ip.js';
 import { type NextHopResolver, selectBestPath } from './best-path.js';
 import type { Path, PathSource } from './path.js';
+import type { Destination } from './wire/families.js';
 
 /** What the Loc-RIB knows of one prefix. */
 export interface RibEntry {
-  readonly prefix: Prefix;
+  readonly prefix: Destination;
   readonly paths: readonly Path[];
   readonly best: Path | undefined;
   /** The step of the decision process that chose `best`. */
@@ -44,7 +44,7 @@ export class LocRib {
     return this.marked.size;
   }
 
-  get(prefix: Prefix): RibEntry | undefined {
+  get(prefix: Destination): RibEntry | undefined {
     return this.table.get(prefix.toString());
   }
 
@@ -65,7 +65,7 @@ export class LocRib {
   }
 
   /** Removes the path of a source with a path identifier. */
-  remove(prefix: Prefix, source: PathSource, pathId: number): void {
+  remove(prefix: Destination, source: PathSource, pathId: number): void {
     const entry = this.table.get(prefix.toString());
     const index = entry ? entry.paths.findIndex((other) => other.pathId === pathId && sameSource(other.source, source)) : -1;
     if (!entry || index < 0) return;

@@ -5,11 +5,12 @@ import { equalAttributes, equalNextHops, withCommunity } from './attributes.js';
 import type { Path, PathSource } from './path.js';
 import { cpnAttributeOf } from './wire/attributes/cpn.js';
 import { prefixSidOf } from './wire/attributes/prefix-sid.js';
+import type { Destination } from './wire/families.js';
 import { EMPTY_ATTRIBUTES, NO_EXPORT, OriginCode, type OriginValue, type PathAttributes } from './wire/types.js';
 
 /** A route to announce. `prefix` is text or a value; a service route is one inside a configured service prefix. */
 export interface LocalRoute {
-  readonly prefix: Prefix | string;
+  readonly prefix: Destination | string;
   readonly origin?: OriginValue;
   readonly localPref?: number;
   readonly med?: number;
@@ -26,7 +27,7 @@ export const localSource: PathSource = { address: '', as: 0, kind: 'local', iden
 const unspecified = '::';
 
 /** Throws TypeError for text that is no prefix, which is a programmer's mistake. */
-export const asPrefix = (prefix: Prefix | string): Prefix => (typeof prefix === 'string' ? Prefix.from(prefix) : prefix);
+export const asPrefix = (prefix: Destination | string): Destination => (typeof prefix === 'string' ? Prefix.from(prefix) : prefix);
 
 export class LocalRoutes {
   private readonly announced = new Map<string, { readonly route: LocalRoute; readonly path: Path }>();
@@ -55,7 +56,7 @@ export class LocalRoutes {
   }
 
   /** The path that is gone; undefined when it was not announced. */
-  withdraw(prefix: Prefix): Path | undefined {
+  withdraw(prefix: Destination): Path | undefined {
     const key = prefix.toString();
     const path = this.announced.get(key)?.path;
     this.announced.delete(key);

@@ -1,15 +1,14 @@
 /** OPEN messages: what this speaker offers, what is wrong with the peer's, and what both together mean for the session. */
-import { familyOf } from './wire/nlri.js';
-import type { Notification, OpenMessage, AfiSafi, Capability } from './wire/types.js';
-import { IPV4_UNICAST, IPV6_UNICAST, AS_TRANS } from './wire/types.js';
+import { afiSafiOf, type FamilyName, familyOf, ipVersionOf } from './wire/families.js';
+import { AFI_IPV6, AS_TRANS, type Capability, type Notification, type OpenMessage } from './wire/types.js';
 
 export interface OpenOptions {
   readonly localAs: number;
   readonly peerAs: number;
   readonly identifier: string;
   readonly holdTimeMs: number;
-  /** IP families to exchange routes of. */
-  readonly families: readonly (4 | 6)[];
+  /** Families to exchange routes of. */
+  readonly families: readonly FamilyName[];
   readonly addPath: { readonly receive: boolean; readonly send: boolean };
   readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean };
 }
@@ -22,18 +21,16 @@ export interface Negotiated {
   readonly extendedMessage: boolean;
   readonly routeRefresh: boolean;
   readonly enhancedRouteRefresh: boolean;
-  readonly families: readonly (4 | 6)[];
+  readonly families: readonly FamilyName[];
   /** Families whose NLRI arrive and leave with path identifiers. */
-  readonly addPathReceive: readonly (4 | 6)[];
-  readonly addPathSend: readonly (4 | 6)[];
+  readonly addPathReceive: readonly FamilyName[];
+  readonly addPathSend: readonly FamilyName[];
   /** The peer's graceful restart capability (RFC 4724). */
-  readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean; readonly notification: boolean; readonly preserved: readonly (4 | 6)[] } | undefined;
+  readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean; readonly notification: boolean; readonly preserved: readonly FamilyName[] } | undefined;
 }
 
-const afiSafi = (family: 4 | 6): AfiSafi => (family === 4 ? IPV4_UNICAST : IPV6_UNICAST);
-
 export function buildOpen(options: OpenOptions): OpenMessage {
-  const families = options.families.map(afiSafi);
+  const families = options.families.map(afiSafiOf);
   const { receive, send } = options.addPath;
   const capabilities: Capability[] = [
     ...families.map((family): Capability => ({ kind: 'multiprotocol', family })),
@@ -49,7 +46,9 @@ export function buildOpen(options: OpenOptions): OpenMessage {
       families: families.map((family) => ({ ...family, forwardingPreserved: true })),
     },
   ];
-  if (options.families.includes(4)) capabilities.push({ kind: 'extendedNextHop', entries: [{ ...IPV4_UNICAST, nextHopAfi: IPV6_UNICAST.afi }] });
+  // RFC 8950 section 4: families of IPv4 whose routes may have IPv6 next hops.
+  const overIpv6 = options.families.filter((family) => ipVersionOf(family) === 4);
+  if (overIpv6.length > 0) capabilities.push({ kind: 'extendedNextHop', entries: overIpv6.map((family) => ({ ...afiSafiOf(family), nextHopAfi: AFI_IPV6 })) });
   if (receive || send) capabilities.push({ kind: 'addPath', families: families.map((family) => ({ ...family, receive, send })) });
   return {
     type: 'open',
@@ -70,7 +69,7 @@ export function openFault(options: OpenOptions, open: OpenMessage): Notification
   if (open.identifier === '0.0.0.0' || (internal && open.identifier === options.identifier)) return openError(3);
   if (negotiate(options, open).families.length === 0) {
     // The data is the capability that is missing, in the form of the optional parameter's content.
-    return openError(7, Uint8Array.from(options.families.flatMap((family) => [1, 4, 0, afiSafi(family).afi, 0, 1])));
+    return openError(7, Uint8Array.from(options.families.flatMap((family) => [1, 4, 0, afiSafiOf(family).afi, 0, afiSafiOf(family).safi])));
   }
   return undefined;
 }
@@ -79,11 +78,11 @@ export function openFault(options: OpenOptions, open: OpenMessage): Notification
 export function negotiate(options: OpenOptions, open: OpenMessage): Negotiated {
   const announced = open.capabilities.filter((capability) => capability.kind === 'multiprotocol').map((capability) => familyOf(capability.family));
   // RFC 4760 section 8: a speaker that says nothing speaks IPv4 unicast only.
-  const peerFamilies = announced.length === 0 ? [4] : announced;
+  const peerFamilies = announced.length === 0 ? ['ipv4-unicast' as const] : announced;
   const families = options.families.filter((family) => peerFamilies.includes(family));
   const has = (kind: Capability['kind']): boolean => open.capabilities.some((capability) => capability.kind === kind);
   const addPath = open.capabilities.filter((capability) => capability.kind === 'addPath').flatMap((capability) => capability.families);
-  const peerAddPath = (direction: 'receive' | 'send'): (4 | 6)[] => families.filter((family) => addPath.some((entry) => familyOf(entry) === family && entry[direction]));
+  const peerAddPath = (direction: 'receive' | 'send'): FamilyName[] => families.filter((family) => addPath.some((entry) => familyOf(entry) === family && entry[direction]));
   const restart = open.capabilities.find((capability) => capability.kind === 'gracefulRestart');
   return {
     holdMs: Math.min(options.holdTimeMs, open.holdTime * 1000),

@@ -1,5 +1,5 @@
 /** Paths: what one source says about one prefix. The unit that Adj-RIB-In, Loc-RIB and Adj-RIB-Out share. */
-import type { Prefix } from '../../dataplane/packet/ip.js';
+import type { Destination } from './wire/families.js';
 import type { NextHop, PathAttributes } from './wire/types.js';
 
 /** Where a path comes from, as far as the decision process and the export rules depend on it. */
@@ -13,7 +13,7 @@ export interface PathSource {
 }
 
 export interface Path {
-  readonly prefix: Prefix;
+  readonly prefix: Destination;
   readonly source: PathSource;
   /** Path identifier as received (RFC 7911), 0 without ADD-PATH. */
   readonly pathId: number;
@@ -31,4 +31,4 @@ export interface Path {
 }
 
 /** Key of a path within one source. */
-export const pathKey = (prefix: Prefix, pathId: number): string => (pathId === 0 ? prefix.toString() : `${prefix.toString()}#${pathId}`);
+export const pathKey = (prefix: Destination, pathId: number): string => (pathId === 0 ? prefix.toString() : `${prefix.toString()}#${pathId}`);

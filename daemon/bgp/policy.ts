@@ -6,6 +6,7 @@ import type { Prefix } from '../../dataplane/packet/ip.js';
 import { containsAs, prependAs, withCommunity, withoutCommunity } from './attributes.js';
 import { defaultLocalPref, neighborAs } from './best-path.js';
 import type { Path } from './path.js';
+import { type Destination, ipPrefixOf } from './wire/families.js';
 import { NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, type NextHop, type PathAttributes } from './wire/types.js';
 
 /** Prefixes with everything inside them, or all, or nothing. */
@@ -32,12 +33,15 @@ export interface PeerPolicy {
   readonly export: PrefixPolicy;
 }
 
-const covers = (prefixes: readonly Prefix[], prefix: Prefix): boolean => prefixes.some((other) => other.contains(prefix));
+function covers(prefixes: readonly Prefix[], destination: Destination): boolean {
+  const prefix = ipPrefixOf(destination);
+  return prefixes.some((other) => other.contains(prefix));
+}
 
-const permits = (policy: PrefixPolicy, prefix: Prefix): boolean => policy === 'any' || (policy !== 'none' && covers(policy, prefix));
+const permits = (policy: PrefixPolicy, prefix: Destination): boolean => policy === 'any' || (policy !== 'none' && covers(policy, prefix));
 
 /** Whether a prefix lies inside a configured service prefix: such routes feed the computing RIB only. */
-export const isServiceRoute = (local: Pick<LocalSpeaker, 'servicePrefixes'>, prefix: Prefix): boolean => covers(local.servicePrefixes, prefix);
+export const isServiceRoute = (local: Pick<LocalSpeaker, 'servicePrefixes'>, prefix: Destination): boolean => covers(local.servicePrefixes, prefix);
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab]/.test(address);
 
@@ -67,7 +71,7 @@ export interface Imported {
 }
 
 /** What one peer may bring in. `localAddress` is this router's end of the session. */
-export function importer(local: LocalSpeaker, peer: PeerPolicy, localAddress: string): (prefix: Prefix, nextHop: NextHop, attributes: PathAttributes) => Imported {
+export function importer(local: LocalSpeaker, peer: PeerPolicy, localAddress: string): (prefix: Destination, nextHop: NextHop, attributes: PathAttributes) => Imported {
   const fault = remembered((attributes) => attributeRejection(local, peer, attributes));
   const plain = remembered((attributes) => (attributes.localPref === undefined ? { ...attributes, localPref: defaultLocalPref } : attributes));
   // An AS that hands a service route over has taken NO_EXPORT away for us; it holds again from here on.
@@ -88,7 +92,7 @@ function attributeRejection(local: LocalSpeaker, peer: PeerPolicy, attributes: P
   return undefined;
 }
 
-function prefixRejection(peer: PeerPolicy, prefix: Prefix, isService: boolean): string | undefined {
+function prefixRejection(peer: PeerPolicy, prefix: Destination, isService: boolean): string | undefined {
   if (peer.kind === 'ibgp') return permits(peer.import, prefix) ? undefined : 'import policy';
   if (peer.import === 'none') return 'no import policy (RFC 8212)';
   if (!permits(peer.import, prefix)) return 'import policy';

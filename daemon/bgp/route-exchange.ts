@@ -4,7 +4,6 @@
  * the peer reads.
  */
 import type { Timer } from '../clock.js';
-import type { Family } from '../../dataplane/packet/ip.js';
 import { AdjRibIn, type PathChange } from './adj-rib-in.js';
 import { AdjRibOut, type AnnouncementGroup } from './adj-rib-out.js';
 import { identifierNumber } from './best-path.js';
@@ -16,8 +15,8 @@ import type { PathSource } from './path.js';
 import { exporter, importer, type PeerPolicy } from './policy.js';
 import { encodeRouteRefresh } from './wire/encode.js';
 import { encodeEndOfRib, packAnnouncements, packWithdrawals } from './wire/pack.js';
-import { familyOf } from './wire/nlri.js';
-import { IPV4_UNICAST, IPV6_UNICAST, RouteRefreshSubtype, type AfiSafi, type EncodeContext, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
+import { afiSafiOf, type FamilyName, FAMILY_NAMES, familyOf, familyOfDestination } from './wire/families.js';
+import { RouteRefreshSubtype, type EncodeContext, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
 
 /** Octets queued on the stream above which nothing more is written. */
 const outputHigh = 256 * 1024;
@@ -31,16 +30,14 @@ interface Session {
   readonly encode: EncodeContext;
   readonly out: AdjRibOut;
   /** Families whose End-of-RIB, or end of refresh, is to follow what is waiting now. */
-  readonly endOfRib: Set<Family>;
-  readonly endOfRefresh: Set<Family>;
+  readonly endOfRib: Set<FamilyName>;
+  readonly endOfRefresh: Set<FamilyName>;
 }
-
-const afiSafi = (family: Family): AfiSafi => (family === 4 ? IPV4_UNICAST : IPV6_UNICAST);
 
 export class RouteExchange {
   readonly adjRibIn: AdjRibIn;
   /** Families whose End-of-RIB the peer has sent in this session. */
-  readonly endOfRibReceived = new Set<Family>();
+  readonly endOfRibReceived = new Set<FamilyName>();
   private session: Session | undefined;
   private source: PathSource;
   private sweepTimer: Timer | undefined;
@@ -80,7 +77,7 @@ export class RouteExchange {
       resolve,
     });
     for (const entry of locRib.entries()) out.mark(entry);
-    const endOfRib = new Set<Family>(negotiated.families);
+    const endOfRib = new Set<FamilyName>(negotiated.families);
     this.session = { connection, negotiated, localAddress, encode: connection.encodeContext, out, endOfRib, endOfRefresh: new Set() };
     this.schedulePump();
   }
@@ -97,7 +94,7 @@ export class RouteExchange {
       this.changed(this.adjRibIn.clear());
       return;
     }
-    for (const family of [4, 6] as const) {
+    for (const family of FAMILY_NAMES) {
       // What is stale since an earlier restart has had its time (RFC 4724 section 4.2).
       this.changed(this.adjRibIn.sweep(family, true));
       this.changed(this.adjRibIn.markStale(family));
@@ -119,16 +116,16 @@ export class RouteExchange {
     const add = (change: PathChange | undefined): void => {
       if (change) changes.push(change);
     };
-    for (const nlri of message.withdrawn) if (negotiated.families.includes(nlri.prefix.family)) add(this.adjRibIn.withdraw(nlri));
+    for (const nlri of message.withdrawn) if (negotiated.families.includes(familyOfDestination(nlri.prefix))) add(this.adjRibIn.withdraw(nlri));
     for (const { family, nextHop, nlri } of message.announced) {
-      const version = familyOf(family);
-      if (!version || !negotiated.families.includes(version) || !message.attributes) continue;
+      const name = familyOf(family);
+      if (!name || !negotiated.families.includes(name) || !message.attributes) continue;
       for (const item of nlri) add(this.adjRibIn.announce(item, nextHop, message.attributes, now));
     }
     const ended = message.endOfRib && familyOf(message.endOfRib);
     if (ended) {
       this.endOfRibReceived.add(ended);
-      this.environment.report(this.address, 'state', `End-of-RIB of ipv${ended}-unicast received`);
+      this.environment.report(this.address, 'state', `End-of-RIB of ${ended} received`);
       changes.push(...this.adjRibIn.sweep(ended));
     }
     this.changed(changes);
@@ -175,7 +172,7 @@ export class RouteExchange {
   /** A prefix was decided anew. */
   mark(entry: RibEntry, bestChanged: boolean): void {
     const { session } = this;
-    if (!session || (!bestChanged && !session.negotiated.addPathSend.includes(entry.prefix.family))) return;
+    if (!session || (!bestChanged && !session.negotiated.addPathSend.includes(familyOfDestination(entry.prefix)))) return;
     session.out.mark(entry);
     this.schedulePump();
   }
@@ -189,8 +186,8 @@ export class RouteExchange {
     const { withdrawn, announced } = session.out.take(outputSlice);
     const updates: Uint8Array[] = [];
     for (const family of session.negotiated.families) {
-      const nlri = withdrawn.filter(({ prefix }) => prefix.family === family);
-      updates.push(...packWithdrawals(afiSafi(family), nlri, session.encode));
+      const nlri = withdrawn.filter(({ prefix }) => familyOfDestination(prefix) === family);
+      updates.push(...packWithdrawals(afiSafiOf(family), nlri, session.encode));
     }
     for (const group of announced) updates.push(...this.packGroup(session, group));
     session.connection.send('update', ...updates);
@@ -199,23 +196,23 @@ export class RouteExchange {
   }
 
   private packGroup(session: Session, { attributes, nextHop, nlri, family }: AnnouncementGroup): Uint8Array[] {
-    const updates = packAnnouncements({ family: afiSafi(family), nextHop, nlri }, attributes, session.encode);
+    const updates = packAnnouncements({ family: afiSafiOf(family), nextHop, nlri }, attributes, session.encode);
     if (updates) return updates;
     // RFC 8654 section 4: routes that fit no message of this peer are withdrawn from it.
     session.out.forget(nlri);
     this.environment.report(this.address, 'error', `${nlri.length} routes not announced, ${nlri[0]!.prefix.toString()} among them: their attributes are too long for the peer`);
-    return packWithdrawals(afiSafi(family), nlri, session.encode);
+    return packWithdrawals(afiSafiOf(family), nlri, session.encode);
   }
 
   private finishDumps(session: Session): void {
-    for (const family of session.endOfRib) session.connection.send('update', encodeEndOfRib(afiSafi(family)));
+    for (const family of session.endOfRib) session.connection.send('update', encodeEndOfRib(afiSafiOf(family)));
     session.endOfRib.clear();
     for (const family of session.endOfRefresh) this.sendRefresh(session, family, RouteRefreshSubtype.end);
     session.endOfRefresh.clear();
   }
 
-  private sendRefresh(session: Session, family: Family, subtype: number): void {
-    session.connection.send('routeRefresh', encodeRouteRefresh(afiSafi(family), subtype));
+  private sendRefresh(session: Session, family: FamilyName, subtype: number): void {
+    session.connection.send('routeRefresh', encodeRouteRefresh(afiSafiOf(family), subtype));
   }
 
   /** Soon, together with other changes of the same turn. */
@@ -223,7 +220,7 @@ export class RouteExchange {
     this.pumpTimer ??= this.environment.clock.setTimeout(() => this.pump(), 0);
   }
 
-  private resend(session: Session, family: Family): void {
+  private resend(session: Session, family: FamilyName): void {
     if (session.negotiated.enhancedRouteRefresh && !session.endOfRefresh.has(family)) {
       // RFC 7313 section 4.1: a refresh does not begin before the initial End-of-RIB.
       if (!session.endOfRib.has(family)) {
@@ -232,7 +229,7 @@ export class RouteExchange {
       }
     }
     session.out.resend(family);
-    for (const entry of this.environment.locRib.entries()) if (entry.prefix.family === family) session.out.mark(entry);
+    for (const entry of this.environment.locRib.entries()) if (familyOfDestination(entry.prefix) === family) session.out.mark(entry);
     this.schedulePump();
   }
 
@@ -241,14 +238,14 @@ export class RouteExchange {
     this.sweepTimer?.cancel();
     this.sweepTimer = undefined;
     const restart = negotiated.gracefulRestart;
-    for (const family of [4, 6] as const) if (!restart?.preserved.includes(family) || !negotiated.families.includes(family)) this.changed(this.adjRibIn.sweep(family));
+    for (const family of FAMILY_NAMES) if (!restart?.preserved.includes(family) || !negotiated.families.includes(family)) this.changed(this.adjRibIn.sweep(family));
     if (restart && this.adjRibIn.awaited > 0) this.sweepAfter(restart.timeMs);
   }
 
   private sweepAfter(ms: number): void {
     this.sweepTimer = this.environment.clock.setTimeout(() => {
       this.sweepTimer = undefined;
-      for (const family of [4, 6] as const) this.changed(this.adjRibIn.sweep(family));
+      for (const family of FAMILY_NAMES) this.changed(this.adjRibIn.sweep(family));
     }, ms);
   }
 

@@ -18,6 +18,7 @@ import { isServiceRoute, type LocalSpeaker } from './policy.js';
 import { tcpTransport } from './tcp-transport.js';
 import type { Listener, Stream, Transport } from './transport.js';
 import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
+import { type Destination, ipPrefixOf } from './wire/families.js';
 import { CeaseSubcode } from './wire/notification.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
 
@@ -73,7 +74,7 @@ export class BgpSpeaker {
       random: options.random ?? Math.random,
       local: this.local,
       // IPv4 is spoken only where a service has an IPv4 address (RFC 8950 next hops).
-      families: servicePrefixes.some((prefix) => prefix.family === 4) ? [6, 4] : [6],
+      families: servicePrefixes.some((prefix) => prefix.family === 4) ? ['ipv6-unicast', 'ipv4-unicast'] : ['ipv6-unicast'],
       attributeType: options.attributeType ?? CPN_ATTRIBUTE_TYPE,
       restartTimeMs: options.restartTimeMs ?? 120_000,
       restarting: options.restarting ?? false,
@@ -178,7 +179,7 @@ export class BgpSpeaker {
   }
 
   /** Withdraws a route of this router; one that was not announced is no error. */
-  withdraw(prefix: Prefix | string): void {
+  withdraw(prefix: Destination | string): void {
     const path = this.localRoutes.withdraw(asPrefix(prefix));
     if (!path) return;
     this.environment.locRib.remove(path.prefix, localSource, 0);
@@ -239,7 +240,7 @@ export class BgpSpeaker {
 
   /** The same by prefix, made as they are asked for. Throws TypeError for text that is no prefix. */
   prefixes(prefix?: Prefix | string): Iterable<PrefixView> {
-    return prefixViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : asPrefix(prefix));
+    return prefixViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : ipPrefixOf(asPrefix(prefix)));
   }
 
   private addPeer(config: BgpNeighborConfig): void {

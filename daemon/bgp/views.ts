@@ -2,13 +2,15 @@
 import type { Prefix } from '../../dataplane/packet/ip.js';
 import { formatAsPath, formatCommunity } from './attributes.js';
 import type { Environment } from './environment.js';
+import type { RibEntry } from './loc-rib.js';
 import { timerNames, type StateName } from './fsm.js';
 import type { MessageCounts } from './counters.js';
 import { buildOpen } from './open.js';
 import type { Path } from './path.js';
 import type { LastError, Peer } from './peer.js';
 import { isServiceRoute } from './policy.js';
-import { familyOf } from './wire/nlri.js';
+import { familyOf, ipPrefixOf, isVpn } from './wire/families.js';
+import { VpnPrefix } from './wire/vpn-prefix.js';
 import type { AddPathFamily, AfiSafi, Capability, PathAttributes } from './wire/types.js';
 
 interface PrefixCounts {
@@ -157,14 +159,13 @@ export function neighborView(environment: Environment, peer: Peer): NeighborView
       advertised: buildOpen(peer.openOptions).capabilities.map(capabilityText),
       received: (peerOpen?.capabilities ?? []).map(capabilityText),
     },
-    endOfRib: [...peer.exchange.endOfRibReceived].map((family) => `ipv${family}-unicast`),
+    endOfRib: [...peer.exchange.endOfRibReceived],
     lastError: peer.lastError,
   };
 }
 
 function familyText(family: AfiSafi): string {
-  const version = familyOf(family);
-  return version ? `ipv${version}-unicast` : `afi ${family.afi} safi ${family.safi}`;
+  return familyOf(family) ?? `afi ${family.afi} safi ${family.safi}`;
 }
 
 function capabilityText(capability: Capability): string {
@@ -200,12 +201,11 @@ export interface PrefixView {
   readonly routes: readonly RouteView[];
 }
 
-/** Every path of every prefix, or of one: best first, rejected ones last. Made as they are asked for, since a table may be large. */
+/** Every path of every prefix, or of one in all families: best first, rejected ones last. Made as they are asked for, since a table may be large. */
 export function* prefixViews(environment: Environment, peers: readonly Peer[], prefix: Prefix | undefined): Generator<PrefixView> {
   const { locRib } = environment;
   const rejected = rejectedPaths(peers, prefix);
-  for (const entry of prefix ? [locRib.get(prefix)] : locRib.entries()) {
-    if (!entry) continue;
+  for (const entry of prefix ? entriesOf(environment, prefix) : locRib.entries()) {
     const text = entry.prefix.toString();
     const others = entry.paths.filter((path) => path !== entry.best);
     const routes = (entry.best ? [entry.best, ...others] : others).map((path) => routeView(environment, peers, path, path === entry.best, path === entry.best || !entry.best ? entry.reason : ''));
@@ -216,6 +216,15 @@ export function* prefixViews(environment: Environment, peers: readonly Peer[], p
   for (const [text, paths] of rejected) yield { prefix: text, routes: paths.map((path) => routeView(environment, peers, path, false, path.rejected!)) };
 }
 
+/** The entries of an IP prefix: of unicast, and of every VPN. */
+function* entriesOf({ locRib, families }: Environment, prefix: Prefix): Generator<RibEntry> {
+  const unicast = locRib.get(prefix);
+  if (unicast) yield unicast;
+  if (!families.some(isVpn)) return;
+  const text = prefix.toString();
+  for (const entry of locRib.entries()) if (entry.prefix instanceof VpnPrefix && entry.prefix.prefix.toString() === text) yield entry;
+}
+
 function rejectedPaths(peers: readonly Peer[], prefix: Prefix | undefined): Map<string, Path[]> {
   const rejected = new Map<string, Path[]>();
   const wanted = prefix?.toString();
@@ -223,7 +232,7 @@ function rejectedPaths(peers: readonly Peer[], prefix: Prefix | undefined): Map<
     for (const path of peer.exchange.adjRibIn.paths()) {
       if (path.rejected === undefined) continue;
       const text = path.prefix.toString();
-      if (wanted === undefined || text === wanted) rejected.set(text, [...(rejected.get(text) ?? []), path]);
+      if (wanted === undefined || ipPrefixOf(path.prefix).toString() === wanted) rejected.set(text, [...(rejected.get(text) ?? []), path]);
     }
   }
   return rejected;

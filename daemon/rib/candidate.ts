@@ -10,8 +10,10 @@ export interface Advertisement {
   readonly source: CandidateSource;
   /** Peer address (bgp), advertising router (ospf), empty for local. */
   readonly peer: string;
-  /** Tells routes of one peer apart (ADD-PATH path id); with source, peer and service the key of this advertisement. */
+  /** Tells routes of one peer apart (ADD-PATH path id); with source, peer, rd and service the key of this advertisement. */
   readonly pathId: number;
+  /** Route distinguisher of a BGP route of a VPN family, which tells the routes of one peer apart too; absent for others. */
+  readonly rd?: string | undefined;
   readonly sequence: bigint;
   readonly originatedAt: bigint;
   readonly validityMs: number; // 0: no expiry

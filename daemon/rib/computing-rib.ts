@@ -1,9 +1,9 @@
 /**
  * The computing RIB: what all protocols say of services, and the candidates that follow (proto/WIRE.md section 1).
  *
- * An advertisement is one announcement of one (service, exit), held by (source, peer, path id, service). Of the advertisements of one
+ * An advertisement is one announcement of one (service, exit), held by (source, peer, path id, route distinguisher, service). Of the advertisements of one
  * (service, exit) held now, the one with the highest sequence counts and brings all Instances; at a tie fresh before stale, local and
- * BGP before OSPF, then the lowest peer. What is withdrawn or expired counts no more, so that the next best one takes over.
+ * BGP before OSPF, BGP unicast before VPN, then the lowest peer. What is withdrawn or expired counts no more, so that the next best one takes over.
  */
 import FlatQueue from 'flatqueue';
 import type { Clock, Timer } from '../clock.js';
@@ -99,7 +99,7 @@ export class ComputingRib {
     this.ownSequenceListeners.push(listener);
   }
 
-  /** Adds an advertisement, or replaces the one with the same source, peer, path id and service. */
+  /** Adds an advertisement, or replaces the one with the same source, peer, path id, route distinguisher and service. */
   advertise(advertisement: Advertisement): void {
     const { source, service } = advertisement;
     if (source !== 'local' && advertisement.exit === this.options.ownExit) {
@@ -122,9 +122,9 @@ export class ComputingRib {
   }
 
   /** Removes one advertisement; false when it was not held. */
-  withdraw(source: CandidateSource, peer: string, pathId: number, service: string): boolean {
+  withdraw(source: CandidateSource, peer: string, pathId: number, service: string, rd?: string): boolean {
     const entry = this.entries.get(service);
-    const held = entry?.held.find(({ advertisement: other }) => other.source === source && other.peer === peer && other.pathId === pathId);
+    const held = entry?.held.find(({ advertisement: other }) => sameKey(other, { source, peer, pathId, rd }));
     if (!held) return false;
     this.drop(held);
     return true;
@@ -341,8 +341,10 @@ export class ComputingRib {
   }
 }
 
-function sameKey(a: Advertisement, b: Advertisement): boolean {
-  return a.pathId === b.pathId && a.source === b.source && a.peer === b.peer;
+type RouteKey = Pick<Advertisement, 'source' | 'peer' | 'pathId' | 'rd'>;
+
+function sameKey(a: RouteKey, b: RouteKey): boolean {
+  return a.pathId === b.pathId && a.rd === b.rd && a.source === b.source && a.peer === b.peer;
 }
 
 /** What counts of each exit: one advertisement, or the several of one OSPFv3 router that share its highest sequence (WIRE.md section 3). */
@@ -368,8 +370,10 @@ function precedes(a: Held, b: Held, comparePeers: (a: string, b: string) => numb
   if (left.sequence !== right.sequence) return left.sequence > right.sequence;
   if (a.stale !== b.stale) return b.stale;
   if (left.source !== right.source) return SOURCE_ORDER[left.source] < SOURCE_ORDER[right.source];
+  if ((left.rd === undefined) !== (right.rd === undefined)) return left.rd === undefined;
   const peers = comparePeers(left.peer, right.peer);
-  return peers === 0 ? left.pathId < right.pathId : peers < 0;
+  if (peers !== 0) return peers < 0;
+  return left.rd === right.rd || left.rd === undefined || right.rd === undefined ? left.pathId < right.pathId : left.rd < right.rd;
 }
 
 const shared = <T>(items: readonly T[]): readonly T[] => (items.length === 0 ? EMPTY : items);

@@ -47,12 +47,12 @@ describe('exchange between instances, computing RIB and BGP', () => {
       const block = { service: undefined, origin: { exit, sequence, originatedAt, validity: 0 }, instances: [makeInstance(2, 1)] };
       const path = { block, raw: undefined, nextHop: exit, peer: exit, ebgp: false, stale: false, receivedAt: 0 };
       const host = Prefix.host(service);
-      exchange.serviceRoutesChanged([{ prefix: host, peer: exit, pathId: 0, path }]);
+      exchange.serviceRoutesChanged([{ prefix: host, rd: undefined, peer: exit, pathId: 0, path }]);
       assert.deepEqual(rib.candidates(service).map((candidate) => candidate.exit), [exit]);
-      exchange.serviceRoutesChanged([{ prefix: host, peer: exit, pathId: 0, path: { ...path, block: undefined } }]);
+      exchange.serviceRoutesChanged([{ prefix: host, rd: undefined, peer: exit, pathId: 0, path: { ...path, block: undefined } }]);
       assert.equal(rib.candidates(service).length, 0);
       const wider = Prefix.of(host.bytes, host.bytes.length * 8 - 1);
-      exchange.serviceRoutesChanged([{ prefix: wider, peer: exit, pathId: 0, path }]);
+      exchange.serviceRoutesChanged([{ prefix: wider, rd: undefined, peer: exit, pathId: 0, path }]);
       assert.equal(rib.size, 0);
     });
   }

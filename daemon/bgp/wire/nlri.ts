@@ -1,35 +1,51 @@
-/** Network Layer Reachability Information: prefixes of IPv4 and IPv6 unicast, with path identifiers where negotiated (RFC 7911). */
+/**
+ * Network Layer Reachability Information: prefixes with path identifiers where negotiated (RFC 7911), in a VPN behind one label and a
+ * route distinguisher (RFC 4364 section 4.3.4, RFC 4659 section 3.2, RFC 8277 section 2.2).
+ */
 import type { Reader, Writer } from '../../../dataplane/packet/cursor.js';
-import { type Family, Prefix } from '../../../dataplane/packet/ip.js';
-import { AFI_IPV4, AFI_IPV6, type AfiSafi, type Nlri, SAFI_UNICAST } from './types.js';
+import { Prefix } from '../../../dataplane/packet/ip.js';
+import { type Destination, type FamilyName, ipPrefixOf, ipVersionOf, isVpn } from './families.js';
+import type { Nlri } from './types.js';
+import { VpnPrefix } from './vpn-prefix.js';
 
-/** The IP version of a family whose NLRI this codec reads; undefined for others. */
-export function familyOf({ afi, safi }: AfiSafi): Family | undefined {
-  if (safi !== SAFI_UNICAST) return undefined;
-  return afi === AFI_IPV4 ? 4 : afi === AFI_IPV6 ? 6 : undefined;
-}
+const LABEL_BITS = 24;
+const LABEL_AND_RD_BITS = LABEL_BITS + 64;
 
 /** Reads NLRI to the end of the reader; undefined when it is syntactically incorrect (RFC 7606 section 5.3). */
-export function readNlri(reader: Reader, family: Family, addPath: boolean): Nlri[] | undefined {
-  const maximum = family === 4 ? 32 : 128;
+export function readNlri(reader: Reader, family: FamilyName, addPath: boolean): Nlri[] | undefined {
+  const version = ipVersionOf(family);
+  const vpn = isVpn(family);
+  const before = vpn ? LABEL_AND_RD_BITS : 0;
+  const maximum = (version === 4 ? 32 : 128) + before;
   const list: Nlri[] = [];
   while (reader.remaining > 0) {
     const pathId = addPath ? reader.u32() : 0;
     const length = reader.u8();
+    if (length > maximum || length < before) return undefined;
+    // One label: several need a capability of their own (RFC 8277 section 2.1), and the bottom-of-stack bit is ignored without it.
+    const label = vpn ? reader.u24() : 0;
+    const rd = vpn ? reader.u64() : 0n;
     const offset = reader.offset;
-    reader.skip((length + 7) >> 3);
-    if (!reader.ok || length > maximum) return undefined;
-    list.push({ prefix: Prefix.fromWire(family, reader.bytes, offset, length), pathId });
+    reader.skip((length - before + 7) >> 3);
+    if (!reader.ok) return undefined;
+    const prefix = Prefix.fromWire(version, reader.bytes, offset, length - before);
+    list.push({ prefix: vpn ? new VpnPrefix(rd, prefix, label) : prefix, pathId });
   }
   return list;
 }
 
+const addressOctets = (destination: Destination): number => (ipPrefixOf(destination).length + 7) >> 3;
+
 /** Octets of one NLRI. */
 export function nlriSize({ prefix }: Nlri, addPath: boolean): number {
-  return (addPath ? 5 : 1) + ((prefix.length + 7) >> 3);
+  return (addPath ? 5 : 1) + (prefix instanceof VpnPrefix ? LABEL_AND_RD_BITS / 8 : 0) + addressOctets(prefix);
 }
 
-export function writeNlri(writer: Writer, { prefix, pathId }: Nlri, addPath: boolean): void {
+/** Writes one NLRI; `label` replaces the label field of a VPN prefix. */
+export function writeNlri(writer: Writer, { prefix, pathId }: Nlri, addPath: boolean, label?: number): void {
   if (addPath) writer.u32(pathId);
-  writer.u8(prefix.length).octets(prefix.bytes.subarray(0, (prefix.length + 7) >> 3));
+  const { bytes, length } = ipPrefixOf(prefix);
+  if (prefix instanceof VpnPrefix) writer.u8(length + LABEL_AND_RD_BITS).u24(label ?? prefix.label).u64(prefix.rd);
+  else writer.u8(length);
+  writer.octets(bytes.subarray(0, (length + 7) >> 3));
 }

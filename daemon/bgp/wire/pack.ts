@@ -22,6 +22,8 @@ import {
   SAFI_UNICAST,
 } from './types.js';
 
+/** Octets of the longest NLRI: path identifier, length, label, route distinguisher, address. */
+const MAXIMUM_NLRI = 4 + 1 + 3 + 8 + 16;
 /** Header, length of withdrawn routes, length of path attributes. */
 const EMPTY_UPDATE = HEADER_LENGTH + 4;
 
@@ -76,10 +78,10 @@ export function packAnnouncements({ family, nextHop, nlri }: Announcement, attri
   const addPath = context.addPath(family.afi, family.safi);
   const classic = isClassic(family) && !nextHop.address.includes(':');
   const encoded = encodeAttributes(attributes, context, classic ? nextHop.address : undefined);
-  const fixed = EMPTY_UPDATE + encoded.length + (classic ? 0 : mpReachOverhead(nextHop));
+  const fixed = EMPTY_UPDATE + encoded.length + (classic ? 0 : mpReachOverhead(family, nextHop));
   return split(nlri, limit - fixed, addPath)?.map(([from, to]) => {
     const part = nlri.slice(from, to);
-    const writer = updateWith(Math.min(limit, fixed + 21 * part.length), (list) => {
+    const writer = updateWith(Math.min(limit, fixed + MAXIMUM_NLRI * part.length), (list) => {
       if (!classic) encodeMpReach(list, family, nextHop, part, addPath);
       list.octets(encoded);
     });

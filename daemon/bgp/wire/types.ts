@@ -7,9 +7,9 @@
  * `encodeOpen`, `encodeKeepalive`, `encodeNotification`, `encodeRouteRefresh` (encode.ts) and `packAnnouncements`,
  * `packWithdrawals`, `encodeEndOfRib` (pack.ts) write.
  */
-import type { Prefix } from '../../../dataplane/packet/ip.js';
 import type { CpnEvent } from '../../computing/block.js';
 import type { CpnBlock, SidInfo } from '../../computing/types.js';
+import type { Destination } from './families.js';
 
 /** An address family and its subsequent identifier (RFC 4760), as IANA numbers. */
 export interface AfiSafi {
@@ -20,6 +20,8 @@ export interface AfiSafi {
 export const AFI_IPV4 = 1;
 export const AFI_IPV6 = 2;
 export const SAFI_UNICAST = 1;
+/** Labeled VPN addresses (RFC 4364, RFC 4659). */
+export const SAFI_VPN = 128;
 
 export const IPV4_UNICAST: AfiSafi = { afi: AFI_IPV4, safi: SAFI_UNICAST };
 export const IPV6_UNICAST: AfiSafi = { afi: AFI_IPV6, safi: SAFI_UNICAST };
@@ -100,13 +102,16 @@ export interface RouteRefreshMessage {
   readonly subtype: number;
 }
 
-/** One prefix with its path identifier, 0 where ADD-PATH is off. The family is the prefix's, with SAFI unicast. */
+/** One prefix, of a VPN or not, with its path identifier, 0 where ADD-PATH is off. The family is the prefix's. */
 export interface Nlri {
-  readonly prefix: Prefix;
+  readonly prefix: Destination;
   readonly pathId: number;
 }
 
-/** Of IPv6 unicast a global address and perhaps a link-local one (RFC 2545 section 3); of IPv4 one address of either family. */
+/**
+ * Of IPv6 unicast a global address and perhaps a link-local one (RFC 2545 section 3); of IPv4 one address of either family. The route
+ * distinguisher of zero that stands before those of a VPN (RFC 4659 section 3.2.1) is not in here.
+ */
 export interface NextHop {
   readonly address: string;
   readonly linkLocal: string | undefined;

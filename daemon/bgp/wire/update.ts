@@ -191,9 +191,9 @@ export function decodeUpdate(body: Reader, context: DecodeContext): UpdateMessag
 
   const networkFault = (field: string): SessionFault =>
     sessionFault('RFC 7606 section 5.3', `incorrect ${field}`, notification(ErrorCode.update, UpdateSubcode.invalidNetworkField));
-  const withdrawn = withdrawnField.remaining === 0 ? NO_NLRI : readNlri(withdrawnField, 4, addPath);
+  const withdrawn = withdrawnField.remaining === 0 ? NO_NLRI : readNlri(withdrawnField, 'ipv4-unicast', addPath);
   if (!withdrawn) return networkFault('withdrawn routes');
-  const nlri = body.remaining === 0 ? NO_NLRI : readNlri(body, 4, addPath);
+  const nlri = body.remaining === 0 ? NO_NLRI : readNlri(body, 'ipv4-unicast', addPath);
   if (!nlri) return networkFault('network layer reachability information');
 
   const attributes = new AttributeListDecoder(attributeList, context);

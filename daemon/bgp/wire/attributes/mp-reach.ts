@@ -1,7 +1,11 @@
-/** MP_REACH_NLRI (RFC 4760 section 3): next hop and prefixes of a family, with IPv6 next hops for IPv4 too (RFC 8950). */
+/**
+ * MP_REACH_NLRI (RFC 4760 section 3): next hop and prefixes of a family, with IPv6 next hops for IPv4 too (RFC 8950). Each address of
+ * a VPN's next hop stands behind a route distinguisher of zero (RFC 4364 section 4.3.2, RFC 4659 section 3.2.1).
+ */
 import type { Reader, Writer } from '../../../../dataplane/packet/cursor.js';
 import { formatIp, parseIp } from '../../../../dataplane/packet/ip.js';
-import { familyOf, nlriSize, readNlri, writeNlri } from '../nlri.js';
+import { type FamilyName, familyOf, ipVersionOf, isVpn } from '../families.js';
+import { nlriSize, readNlri, writeNlri } from '../nlri.js';
 import { UpdateSubcode } from '../notification.js';
 import { type AfiSafi, AttributeType, type NextHop, type Nlri } from '../types.js';
 import { type AttributeDecoder, discard, OPTIONAL_NON_TRANSITIVE, reset, withdraw, writeAttributeHeader } from './attribute.js';
@@ -15,11 +19,21 @@ function isUnspecified(octets: Uint8Array): boolean {
   return octets.every((octet) => octet === 0);
 }
 
-/** Reads a next hop that fills the reader; its length has been checked. */
-function readNextHop(reader: Reader): NextHop {
-  const address = reader.octets(reader.remaining === 4 ? 4 : 16);
-  const second = reader.rest();
-  return { address: formatIp(address), linkLocal: second.length === 16 && !isUnspecified(second) ? formatIp(second) : undefined };
+/** Octets of the route distinguisher before an address of a next hop. */
+const distinguisherLength = (family: FamilyName): number => (isVpn(family) ? 8 : 0);
+
+/** Reads a next hop that fills the reader: one address, or a global and a link-local IPv6 address; undefined when its length fits neither. */
+function readNextHop(reader: Reader, family: FamilyName): { readonly global: Uint8Array; readonly second: Uint8Array | undefined } | undefined {
+  const before = distinguisherLength(family);
+  const length = reader.remaining;
+  const single = length === 4 + before && ipVersionOf(family) === 4 ? 4 : 16;
+  if (length !== before + single && length !== 2 * (before + 16)) return undefined;
+  // RFC 8277 and its predecessors give a distinguisher other than zero no meaning: it is skipped.
+  reader.skip(before);
+  const global = reader.octets(single);
+  if (reader.remaining === 0) return { global, second: undefined };
+  reader.skip(before);
+  return { global, second: reader.octets(16) };
 }
 
 export const mpReach: AttributeDecoder = {
@@ -31,18 +45,20 @@ export const mpReach: AttributeDecoder = {
     const nextHop = value.slice(value.u8());
     value.skip(1);
     if (!value.ok) return reset(SECTION, 'MP_REACH_NLRI is too short for its next hop');
-    const version = familyOf(family);
-    if (version === undefined) {
+    const name = familyOf(family);
+    if (name === undefined) {
       draft.mpReach = { family, nextHop: undefined, nlri: [] };
       return discard('RFC 4760 section 7', `MP_REACH_NLRI of AFI ${family.afi}, SAFI ${family.safi}, which is not spoken here`);
     }
     const length = nextHop.remaining;
-    if (length !== 16 && length !== 32 && !(length === 4 && version === 4)) return reset(SECTION, `MP_REACH_NLRI with a next hop of ${length} octets`);
-    const nlri = readNlri(value, version, context.addPath(family.afi, family.safi));
+    const addresses = readNextHop(nextHop, name);
+    if (!addresses) return reset(SECTION, `MP_REACH_NLRI with a next hop of ${length} octets`);
+    const nlri = readNlri(value, name, context.addPath(family.afi, family.safi));
     if (!nlri) return reset('RFC 7606 section 5.3', 'MP_REACH_NLRI with incorrect NLRI');
-    const octets = nextHop.bytes.subarray(nextHop.offset, nextHop.offset + (length === 4 ? 4 : 16));
-    draft.mpReach = { family, nextHop: readNextHop(nextHop), nlri };
-    return isHostAddress(octets) ? undefined : withdraw('RFC 4271 section 6.3', `MP_REACH_NLRI with next hop ${formatIp(octets)}`, UpdateSubcode.invalidNextHop);
+    const { global, second } = addresses;
+    const address = formatIp(global);
+    draft.mpReach = { family, nextHop: { address, linkLocal: second && !isUnspecified(second) ? formatIp(second) : undefined }, nlri };
+    return isHostAddress(global) ? undefined : withdraw('RFC 4271 section 6.3', `MP_REACH_NLRI with next hop ${address}`, UpdateSubcode.invalidNextHop);
   },
 };
 
@@ -54,18 +70,25 @@ function nextHopOctets({ address, linkLocal }: NextHop): Uint8Array[] {
   });
 }
 
+function nextHopLength(family: AfiSafi, addresses: readonly Uint8Array[]): number {
+  const name = familyOf(family);
+  const before = name === undefined ? 0 : distinguisherLength(name);
+  return addresses.reduce((sum, { length }) => sum + before + length, 0);
+}
+
 /** Octets of the attribute with the longer form of its header, without its NLRI. */
-export function mpReachOverhead(nextHop: NextHop): number {
-  return 4 + FIXED_LENGTH + nextHopOctets(nextHop).reduce((sum, { length }) => sum + length, 0);
+export function mpReachOverhead(family: AfiSafi, nextHop: NextHop): number {
+  return 4 + FIXED_LENGTH + nextHopLength(family, nextHopOctets(nextHop));
 }
 
 export function encodeMpReach(writer: Writer, family: AfiSafi, nextHop: NextHop, nlri: readonly Nlri[], addPath: boolean): void {
   const addresses = nextHopOctets(nextHop);
-  const nextHopLength = addresses.reduce((sum, { length }) => sum + length, 0);
-  const length = FIXED_LENGTH + nextHopLength + nlri.reduce((sum, item) => sum + nlriSize(item, addPath), 0);
+  const addressesLength = nextHopLength(family, addresses);
+  const length = FIXED_LENGTH + addressesLength + nlri.reduce((sum, item) => sum + nlriSize(item, addPath), 0);
   writeAttributeHeader(writer, OPTIONAL_NON_TRANSITIVE, AttributeType.mpReach, length);
-  writer.u16(family.afi).u8(family.safi).u8(nextHopLength);
-  for (const address of addresses) writer.octets(address);
+  writer.u16(family.afi).u8(family.safi).u8(addressesLength);
+  const before = addresses.length === 0 ? 0 : addressesLength / addresses.length - addresses[0]!.length;
+  for (const address of addresses) writer.zeros(before).octets(address);
   writer.u8(0);
   for (const item of nlri) writeNlri(writer, item, addPath);
 }

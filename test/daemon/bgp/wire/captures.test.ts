@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { decodeMessage } from '../../../../daemon/bgp/wire/decode.js';
-import { familyOf } from '../../../../daemon/bgp/wire/nlri.js';
+import { familyOf, ipPrefixOf, ipVersionOf } from '../../../../daemon/bgp/wire/families.js';
 import { describeNotification } from '../../../../daemon/bgp/wire/notification.js';
 import { type Announcement, type Capability, type DecodeContext, MessageType, type Message, type Nlri, type UpdateMessage } from '../../../../daemon/bgp/wire/types.js';
 import { readHex, SHARED_DATA, vectorNames, vectorPath } from '../../../vectors/load.js';
@@ -78,18 +78,19 @@ function updateColumns(
 ): void {
   assert.equal(message.disposition, 'accept', inspect(message.faults));
   const nlri = (column: string, list: readonly Nlri[]): void => {
-    for (const { prefix, pathId } of list) {
+    for (const { prefix: destination, pathId } of list) {
+      const prefix = ipPrefixOf(destination);
       add(column, prefix.address);
       add('bgp.prefix_length', prefix.length);
       if (addPath(prefix.family === 4 ? 1 : 2, 1)) add('bgp.nlri_path_id', pathId);
     }
   };
-  nlri('bgp.mp_unreach_nlri_ipv6_prefix', message.withdrawn.filter(({ prefix }) => prefix.family === 6));
-  nlri(mpIpv4 ? 'bgp.mp_unreach_nlri_ipv4_prefix' : 'bgp.withdrawn_prefix', message.withdrawn.filter(({ prefix }) => prefix.family === 4));
+  nlri('bgp.mp_unreach_nlri_ipv6_prefix', message.withdrawn.filter(({ prefix }) => ipPrefixOf(prefix).family === 6));
+  nlri(mpIpv4 ? 'bgp.mp_unreach_nlri_ipv4_prefix' : 'bgp.withdrawn_prefix', message.withdrawn.filter(({ prefix }) => ipPrefixOf(prefix).family === 4));
   for (const announcement of message.announced) {
     const { nextHop, family } = announcement;
     add(isMp(announcement) ? 'bgp.update.path_attribute.mp_reach_nlri.next_hop.ipv6' : 'bgp.update.path_attribute.next_hop', nextHop.address);
-    nlri(isMp(announcement) ? `bgp.mp_reach_nlri_ipv${familyOf(family)!}_prefix` : 'bgp.nlri_prefix', announcement.nlri);
+    nlri(isMp(announcement) ? `bgp.mp_reach_nlri_ipv${ipVersionOf(familyOf(family)!)}_prefix` : 'bgp.nlri_prefix', announcement.nlri);
   }
   const attributes = message.attributes;
   if (!attributes) return;
@@ -178,7 +179,7 @@ describe('Captures of live exchanges between other implementations', () => {
     const routes = recordedMessages(vectorPath('bgp', 'cpn-frr-bird.pcap')).flatMap(({ result }) =>
       result.ok && result.message.type === 'update' && result.message.attributes ? [result.message] : [],
     );
-    const attributes = new Map(routes.map(({ announced, attributes: values }) => [`${announced[0]!.nlri[0]!.prefix.address} ${announced[0]!.nextHop.address}`, values!]));
+    const attributes = new Map(routes.map(({ announced, attributes: values }) => [`${ipPrefixOf(announced[0]!.nlri[0]!.prefix).address} ${announced[0]!.nextHop.address}`, values!]));
     const full = attributes.get('2001:db8:cafe::1 2001:db8:1::1')?.cpn;
     assert.deepEqual(full?.value, readHex('cpn', 'full'));
     assert.equal(full.flags, 0xe0);
