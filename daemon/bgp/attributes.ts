@@ -44,6 +44,9 @@ export function prependAs(asPath: readonly AsPathSegment[], as: number): readonl
 /** Whether an AS number occurs anywhere in an AS_PATH (RFC 4271 section 9.1.2). */
 export const containsAs = (asPath: readonly AsPathSegment[], as: number): boolean => asPath.some((segment) => segment.as.includes(as));
 
+/** How often an AS number occurs in an AS_PATH. */
+export const countAs = (asPath: readonly AsPathSegment[], as: number): number => asPath.reduce((count, segment) => count + segment.as.filter((other) => other === as).length, 0);
+
 export function withCommunity(attributes: PathAttributes, community: number): PathAttributes {
   if (attributes.communities.includes(community)) return attributes;
   return { ...attributes, communities: [...attributes.communities, community] };
@@ -65,12 +68,3 @@ export function formatAsPath(asPath: readonly AsPathSegment[]): string {
     })
     .join(' ');
 }
-
-const wellKnown = new Map([
-  [0xffffff01, 'no-export'],
-  [0xffffff02, 'no-advertise'],
-  [0xffffff03, 'no-export-subconfed'],
-]);
-
-/** A community as operators write it: its well-known name, or the two halves. */
-export const formatCommunity = (community: number): string => wellKnown.get(community) ?? `${community >>> 16}:${community & 0xffff}`;

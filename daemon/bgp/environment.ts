@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { NextHopResolver } from './best-path.js';
 import type { LocRib } from './loc-rib.js';
 import type { LocalSpeaker } from './policy.js';
+import type { PolicyBook } from './policy/book.js';
 import type { Transport } from './transport.js';
 import type { FamilyName } from './wire/families.js';
 
@@ -31,5 +32,7 @@ export interface Environment {
   readonly restarting: boolean;
   readonly resolve: NextHopResolver;
   readonly locRib: LocRib;
+  /** The policies as configured now. */
+  readonly policies: () => PolicyBook;
   readonly report: (peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array) => void;
 }

@@ -10,6 +10,8 @@ export interface PathSource {
   readonly kind: 'local' | 'ibgp' | 'ebgp';
   /** BGP identifier of the peer as an unsigned number. */
   readonly identifier: number;
+  /** A client of this route reflector (RFC 4456 section 6). */
+  readonly reflectorClient?: boolean;
 }
 
 export interface Path {

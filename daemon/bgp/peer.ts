@@ -2,8 +2,8 @@
  * One configured neighbour: its connections, of which two may exist for a moment (RFC 4271 section 6.8), and the routes exchanged
  * over the one that wins.
  */
-import type { BgpNeighborConfig } from '../config/types.js';
-import { Prefix } from '../../dataplane/packet/ip.js';
+import type { Timer } from '../clock.js';
+import type { BgpNeighborConfig, PrefixLimitConfig } from '../config/types.js';
 import type { CpnEvent } from '../computing/block.js';
 import type { PathChange } from './adj-rib-in.js';
 import { identifierNumber } from './best-path.js';
@@ -12,9 +12,11 @@ import { Counters } from './counters.js';
 import type { Environment } from './environment.js';
 import type { FsmContext, StateName } from './fsm.js';
 import type { OpenOptions } from './open.js';
-import type { PeerPolicy, PrefixPolicy } from './policy.js';
+import { peerPolicy } from './peer-policy.js';
+import { maximumPrefixesNotification, PrefixLimits } from './prefix-limits.js';
 import { RouteExchange } from './route-exchange.js';
 import type { Stream } from './transport.js';
+import type { FamilyName } from './wire/families.js';
 import { CeaseSubcode, describeNotification } from './wire/notification.js';
 import type { Fault, Notification, OpenMessage } from './wire/types.js';
 
@@ -41,21 +43,6 @@ interface PeerHandlers {
   pathsChanged(changes: readonly PathChange[]): void;
 }
 
-const prefixes = (texts: readonly string[]): Prefix[] => texts.map((text) => Prefix.from(text));
-const prefixPolicy = (policy: BgpNeighborConfig['import']): PrefixPolicy => (typeof policy === 'string' ? policy : prefixes(policy));
-
-function peerPolicy(config: BgpNeighborConfig, localAs: number): PeerPolicy {
-  return {
-    kind: config.as === localAs ? 'ibgp' : 'ebgp',
-    as: config.as,
-    cpn: config.cpn,
-    cpnAccept: prefixes(config.cpnAccept),
-    nextHopSelf: config.nextHopSelf,
-    import: prefixPolicy(config.import),
-    export: prefixPolicy(config.export),
-  };
-}
-
 export class Peer {
   readonly counters = new Counters();
   readonly exchange: RouteExchange;
@@ -64,6 +51,10 @@ export class Peer {
   /** When the session came up or went down last, ms of the injected clock. */
   changedAt: number;
   lastError: LastError | undefined;
+  private readonly limits: PrefixLimits;
+  /** Down, or about to be, for more routes than the peer may send; the timer ends the session and later the time it stays down. */
+  private isOverLimit = false;
+  private limitTimer: Timer | undefined;
   private primary: Connection;
   private second: Connection | undefined;
   private readonly connectionOptions: ConnectionOptions;
@@ -91,8 +82,14 @@ export class Peer {
     const { ttl, minimumTtl, password } = config;
     const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl, minimumTtl, password, timeoutMs: connectTimeoutMs(config.connectRetryMs) };
     this.connectionOptions = { clock, transport, fsm, connect, open, attributeType, counters: this.counters };
-    this.exchange = new RouteExchange(environment, config.address, peerPolicy(config, local.as), (changes) => {
-      if (changes.length > 0) peerHandlers.pathsChanged(changes);
+    this.limits = new PrefixLimits(config.maxPrefix ?? {}, {
+      warn: (text) => environment.report(this.address, 'error', text),
+      exceeded: (family, limit) => this.limitExceeded(family, limit),
+    });
+    this.exchange = new RouteExchange(environment, config.address, peerPolicy(config, local.as, environment.policies()), (changes) => {
+      if (changes.length === 0) return;
+      peerHandlers.pathsChanged(changes);
+      this.limits.count(changes);
     });
     this.handlers = this.connectionHandlers();
     this.primary = new Connection(this.connectionOptions, this.handlers);
@@ -120,15 +117,18 @@ export class Peer {
   /** Takes a configuration that differs in policy and description only. */
   configure(config: BgpNeighborConfig): void {
     this.config = config;
-    this.exchange.setPolicy(peerPolicy(config, this.environment.local.as));
+    this.exchange.setPolicy(peerPolicy(config, this.environment.local.as, this.environment.policies()));
+    this.limits.configure(config.maxPrefix ?? {});
   }
 
   start(): void {
+    this.forgetLimit();
     this.primary.event({ type: 'ManualStart' });
   }
 
   /** Ends the session with Cease and does not start again. */
   stop(): void {
+    this.forgetLimit();
     this.second?.event({ type: 'ManualStop' });
     this.primary.event({ type: 'ManualStop' });
     this.exchange.dispose();
@@ -136,6 +136,7 @@ export class Peer {
 
   /** Closes without a NOTIFICATION, so that a peer that knows graceful restart keeps our routes (RFC 4724 section 4.1). */
   stopGracefully(): void {
+    this.forgetLimit();
     this.second?.dispose();
     this.primary.dispose();
     this.exchange.dispose();
@@ -145,6 +146,35 @@ export class Peer {
   reset(subcode: number): void {
     this.second?.event({ type: 'AutomaticStop', subcode });
     this.primary.event({ type: 'AutomaticStop', subcode });
+  }
+
+  /**
+   * More routes than the peer may send: the session ends, once what is being handled is done, and comes back after a while, or when the
+   * operator clears it.
+   */
+  private limitExceeded(family: FamilyName, { limit, action, restartAfterMs }: PrefixLimitConfig): void {
+    const { clock, report } = this.environment;
+    if (this.isOverLimit) return;
+    this.isOverLimit = true;
+    this.limitTimer = clock.setTimeout(() => {
+      this.primary.event({ type: 'MessageError', notification: maximumPrefixesNotification(family, limit) });
+      this.second?.event({ type: 'ManualStop' });
+      this.primary.event({ type: 'ManualStop' });
+      report(this.address, 'error', `more than ${limit} routes: ${action === 'restart' ? `down for ${restartAfterMs / 1000} s` : 'down until it is cleared'}`);
+      if (action === 'restart') this.limitTimer = clock.setTimeout(() => this.start(), restartAfterMs);
+    }, 0);
+  }
+
+  private forgetLimit(): void {
+    this.isOverLimit = false;
+    this.limitTimer?.cancel();
+    this.limitTimer = undefined;
+  }
+
+  /** By the operator: resets the session, or starts one that is down for its number of routes. */
+  clear(): void {
+    if (this.isOverLimit && this.primary.state.stopped) this.start();
+    else this.reset(CeaseSubcode.administrativeReset);
   }
 
   /** The session goes for good: the neighbour is not configured any more. */

@@ -12,7 +12,7 @@ import type { Environment } from './environment.js';
 import type { RibEntry } from './loc-rib.js';
 import type { Negotiated } from './open.js';
 import type { PathSource } from './path.js';
-import { exporter, importer, type PeerPolicy } from './policy.js';
+import { dependsOnCost, exporter, importer, type PeerPolicy } from './policy.js';
 import { encodeRouteRefresh } from './wire/encode.js';
 import { encodeEndOfRib, packAnnouncements, packWithdrawals } from './wire/pack.js';
 import { afiSafiOf, type FamilyName, FAMILY_NAMES, familyOf, familyOfDestination } from './wire/families.js';
@@ -71,7 +71,7 @@ export class RouteExchange {
     this.keepOnlyPreserved(negotiated);
     const out = new AdjRibOut({
       peer: this.address,
-      exportRoute: exporter(local, this.policy, localAddress),
+      exportRoute: exporter(local, this.policy, localAddress, resolve),
       addPath: (family) => negotiated.addPathSend.includes(family),
       families: (family) => negotiated.families.includes(family),
       resolve,
@@ -161,10 +161,10 @@ export class RouteExchange {
   setPolicy(policy: PeerPolicy): void {
     this.policy = policy;
     const { session } = this;
-    const { local, locRib } = this.environment;
+    const { local, locRib, resolve } = this.environment;
     this.changed(this.adjRibIn.reimport(importer(local, policy, session?.localAddress ?? '')));
     if (!session) return;
-    session.out.setExport(exporter(local, policy, session.localAddress));
+    session.out.setExport(exporter(local, policy, session.localAddress, resolve));
     for (const entry of locRib.entries()) session.out.mark(entry);
     this.schedulePump();
   }
@@ -172,7 +172,7 @@ export class RouteExchange {
   /** A prefix was decided anew. */
   mark(entry: RibEntry, bestChanged: boolean): void {
     const { session } = this;
-    if (!session || (!bestChanged && !session.negotiated.addPathSend.includes(familyOfDestination(entry.prefix)))) return;
+    if (!session || (!bestChanged && !session.negotiated.addPathSend.includes(familyOfDestination(entry.prefix)) && !dependsOnCost(this.policy))) return;
     session.out.mark(entry);
     this.schedulePump();
   }
@@ -250,6 +250,6 @@ export class RouteExchange {
   }
 
   private sourceFor(identifier: string | undefined): PathSource {
-    return { address: this.address, as: this.policy.as, kind: this.policy.kind, identifier: identifier === undefined ? 0 : identifierNumber(identifier) };
+    return { address: this.address, as: this.policy.as, kind: this.policy.kind, identifier: identifier === undefined ? 0 : identifierNumber(identifier), reflectorClient: this.policy.reflectorClient };
   }
 }

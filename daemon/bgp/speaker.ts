@@ -14,12 +14,13 @@ import { LocRib } from './loc-rib.js';
 import { asPrefix, LocalRoutes, localSource, type LocalRoute } from './local-routes.js';
 import { NextHops } from './next-hops.js';
 import { Peer } from './peer.js';
+import { policyBookConfig } from './peer-policy.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
+import { PolicyBook } from './policy/book.js';
 import { tcpTransport } from './tcp-transport.js';
 import type { Listener, Stream, Transport } from './transport.js';
 import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
 import { type Destination, ipPrefixOf } from './wire/families.js';
-import { CeaseSubcode } from './wire/notification.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
 
 export interface SpeakerOptions {
@@ -52,7 +53,8 @@ const listenRetryMs = 2000;
 export class BgpSpeaker {
   private config: BgpConfig;
   /** Shared with all parts; follows the configuration. */
-  private readonly local: LocalSpeaker & { as: number; servicePrefixes: readonly Prefix[] };
+  private readonly local: LocalSpeaker & { as: number; clusterId: string; servicePrefixes: readonly Prefix[] };
+  private policyBook: PolicyBook;
   private readonly environment: Environment;
   private readonly nextHops: NextHops;
   private readonly localRoutes = new LocalRoutes();
@@ -67,7 +69,8 @@ export class BgpSpeaker {
     this.config = options.config;
     this.nextHops = new NextHops(options.resolveNextHop);
     const servicePrefixes = options.servicePrefixes.map((text) => Prefix.from(text));
-    this.local = { as: this.config.as, identifier: options.router.id, loopback: options.router.loopback, servicePrefixes };
+    this.policyBook = new PolicyBook(policyBookConfig(this.config));
+    this.local = { as: this.config.as, identifier: options.router.id, clusterId: this.config.clusterId ?? options.router.id, loopback: options.router.loopback, servicePrefixes };
     this.environment = {
       clock: options.clock,
       transport: options.transport ?? tcpTransport,
@@ -80,6 +83,7 @@ export class BgpSpeaker {
       restarting: options.restarting ?? false,
       resolve: this.nextHops.resolve,
       locRib: new LocRib(this.nextHops.resolve),
+      policies: () => this.policyBook,
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
     };
     this.feed = new ChangeFeed(this.local);
@@ -118,6 +122,7 @@ export class BgpSpeaker {
   reconfigure(config: BgpConfig, servicePrefixes?: readonly string[]): void {
     if (servicePrefixes) this.setServicePrefixes(servicePrefixes);
     const isOtherAs = this.config.as !== config.as;
+    const changesAll = this.takePolicies(config);
     this.config = config;
     this.local.as = config.as;
     if (!this.running) return;
@@ -128,8 +133,18 @@ export class BgpSpeaker {
       this.peers.delete(address);
       if (!isOtherAs) this.report(address, 'state', 'neighbour removed from the configuration');
     }
-    for (const neighbor of config.neighbors) this.reconfigurePeer(neighbor);
+    for (const neighbor of config.neighbors) this.reconfigurePeer(neighbor, changesAll);
     this.listen();
+  }
+
+  /** True when policies or the cluster are other ones than before, which concerns every peer. */
+  private takePolicies(config: BgpConfig): boolean {
+    const clusterId = config.clusterId ?? this.local.identifier;
+    const isOtherCluster = clusterId !== this.local.clusterId;
+    this.local.clusterId = clusterId;
+    if (isDeepStrictEqual(policyBookConfig(this.config), policyBookConfig(config))) return isOtherCluster;
+    this.policyBook = new PolicyBook(policyBookConfig(config));
+    return true;
   }
 
   private setServicePrefixes(texts: readonly string[]): void {
@@ -147,14 +162,14 @@ export class BgpSpeaker {
     this.scheduleDecision();
   }
 
-  private reconfigurePeer(neighbor: BgpNeighborConfig): void {
+  private reconfigurePeer(neighbor: BgpNeighborConfig, always: boolean): void {
     const peer = this.peers.get(neighbor.address);
     if (!peer) {
       this.addPeer(neighbor);
     } else if (!isDeepStrictEqual(sessionParameters(peer.config), sessionParameters(neighbor))) {
       peer.remove();
       this.addPeer(neighbor);
-    } else if (!isDeepStrictEqual(peer.config, neighbor)) {
+    } else if (always || !isDeepStrictEqual(peer.config, neighbor)) {
       peer.configure(neighbor);
     }
   }
@@ -217,7 +232,7 @@ export class BgpSpeaker {
     const peer = this.peers.get(canonicalIp(address) ?? address);
     if (!peer) return false;
     if (!soft) {
-      peer.reset(CeaseSubcode.administrativeReset);
+      peer.clear();
     } else {
       peer.exchange.requestRefresh();
       peer.exchange.refreshPeer();
@@ -334,8 +349,8 @@ export class BgpSpeaker {
   }
 }
 
-/** What cannot change under a session: all but policy and description. */
+/** What cannot change under a session: all but policy, limits and description. Whether a path came from a client stays with the path. */
 function sessionParameters(neighbor: BgpNeighborConfig): Partial<BgpNeighborConfig> {
-  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath } = neighbor;
-  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath };
+  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath, routeReflectorClient = false } = neighbor;
+  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath, routeReflectorClient };
 }

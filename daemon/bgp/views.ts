@@ -1,6 +1,6 @@
 /** What operators see of the speaker: plain objects for the API and the CLI. */
 import type { Prefix } from '../../dataplane/packet/ip.js';
-import { formatAsPath, formatCommunity } from './attributes.js';
+import { formatAsPath } from './attributes.js';
 import type { Environment } from './environment.js';
 import type { RibEntry } from './loc-rib.js';
 import { timerNames, type StateName } from './fsm.js';
@@ -9,6 +9,7 @@ import { buildOpen } from './open.js';
 import type { Path } from './path.js';
 import type { LastError, Peer } from './peer.js';
 import { isServiceRoute } from './policy.js';
+import { formatCommunity, formatExtendedCommunity, formatLargeCommunity } from './policy/communities.js';
 import { familyOf, ipPrefixOf, isVpn } from './wire/families.js';
 import { VpnPrefix } from './wire/vpn-prefix.js';
 import type { AddPathFamily, AfiSafi, Capability, PathAttributes } from './wire/types.js';
@@ -272,8 +273,8 @@ function routeView(environment: Environment, peers: readonly Peer[], path: Path,
 
 function opaque(attributes: PathAttributes): Pick<RouteView, 'extendedCommunities' | 'largeCommunities' | 'unknown'> {
   return {
-    extendedCommunities: attributes.extendedCommunities.map((community) => `0x${community.toString(16).padStart(16, '0')}`),
-    largeCommunities: attributes.largeCommunities.map(({ global, local1, local2 }) => `${global}:${local1}:${local2}`),
+    extendedCommunities: attributes.extendedCommunities.map(formatExtendedCommunity),
+    largeCommunities: attributes.largeCommunities.map(formatLargeCommunity),
     unknown: attributes.unknown.map(({ type, flags, value }) => ({ type, flags, value: hex(value) })),
   };
 }

@@ -23,6 +23,7 @@ export function checkConfig(config: Config): CheckResult {
   check.interfaces();
   check.staticRoutes();
   check.bgp();
+  check.dynamicNeighbors();
   check.services();
   check.instances();
   return check;
@@ -161,9 +162,22 @@ class Check implements CheckResult {
       if (neighbor.import === 'none' && neighbor.export === 'none') {
         this.warn(path, 'neither imports nor exports unicast routes: RFC 8212 wants import and export set towards another AS');
       }
+      if (!internal && (neighbor.routeReflectorClient ?? false)) this.refuse([...path, 'routeReflectorClient'], 'a client of the own AS (RFC 4456 section 6)', `a neighbor of AS ${neighbor.as}`);
       neighbor.cpnAccept.forEach((text, position) => {
         if (!this.prefixes.some((prefix) => prefix.overlaps(Prefix.from(text)))) this.warn([...path, 'cpnAccept', position], `${text} meets none of cpn.servicePrefixes`);
       });
+    });
+  }
+
+  dynamicNeighbors(): void {
+    const ranges = this.config.bgp?.dynamic ?? [];
+    this.unique(ranges, ({ prefix }) => prefix, (index) => ['bgp', 'dynamic', index, 'prefix'], 'a range');
+    ranges.forEach(({ prefix, templates }, index) => {
+      const path = ['bgp', 'dynamic', index];
+      const service = this.prefixes.find((candidate) => candidate.overlaps(Prefix.from(prefix)));
+      if (service) this.refuse([...path, 'prefix'], 'a range outside the service prefixes', `${prefix}, which meets ${service.toString()}`);
+      const [template] = templates;
+      if (template?.password !== undefined) this.refuse([...path, 'group'], 'a group without a password: TCP MD5 keys belong to single addresses', template.group ?? '');
     });
   }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, isAlias, isCollection, isMap, isScalar, parseDocument, visit, type Document, type Node } from 'yaml';
 import type { z } from 'zod';
+import { checkBgpNames } from './check-bgp.js';
 import { checkConfig } from './check.js';
 import { describeValue, fieldName, HIDDEN, isSecret, type ConfigError, type ConfigPath } from './errors.js';
 import { nearest } from './nearest.js';
@@ -68,6 +69,8 @@ export function parseConfig(text: string, file = 'cpnd.yaml'): ConfigResult {
 
   const shaped = fileSchema.safeParse(input ?? {});
   if (!shaped.success) return { ok: false, errors: shaped.error.issues.flatMap((issue) => shapeErrors(issue).map(({ path, expected, found }) => error(path, expected, found))) };
+  const misnamed = checkBgpNames(shaped.data.bgp);
+  if (misnamed.length > 0) return { ok: false, errors: misnamed.map(({ path, expected, found }) => error(path, expected, found)) };
   const config = resolveConfig(shaped.data);
   const checked = checkConfig(config);
   if (checked.errors.length > 0) return { ok: false, errors: checked.errors.map(({ path, expected, found }) => error(path, expected, found)) };

@@ -1,8 +1,9 @@
 /** From the fields of a file to the effective configuration: defaults that depend on other fields. */
-import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
+import { Prefix } from '../../dataplane/packet/ip.js';
 import { makeSid } from '../sids.js';
-import type { FileConfig, FileNeighbor } from './schema.js';
-import type { AnnounceConfig, AnnouncePolicy, BgpConfig, BgpNeighborConfig, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
+import { resolveBgp } from './resolve-bgp.js';
+import type { FileConfig } from './schema.js';
+import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
 
 /** Room for End, End.X and the SIDs of instances (daemon/sids.ts). */
 export const MIN_FUNCTION_BITS = 12;
@@ -66,53 +67,6 @@ function resolveStatic(route: FileConfig['static'][number]): StaticRouteConfig {
   const single = route.via !== undefined || route.interface !== undefined ? [{ via: route.via, interface: route.interface, weight: 1 }] : [];
   const several = (route.nextHops ?? []).map(({ via, interface: name, weight }) => ({ via, interface: name, weight }));
   return { prefix: route.prefix, nextHops: [...single, ...several], unreachable: route.unreachable, distance: route.distance };
-}
-
-function resolveBgp(bgp: NonNullable<FileConfig['bgp']>, file: FileConfig): BgpConfig {
-  return {
-    as: bgp.as,
-    listen: bgp.listen,
-    networks: bgp.networks ?? [`${file.router.loopback}/128`, file.router.locator],
-    neighbors: bgp.neighbors.map((neighbor) => resolveNeighbor(neighbor, bgp.as, file)),
-  };
-}
-
-function resolveNeighbor(neighbor: FileNeighbor, ownAs: number, file: FileConfig): BgpNeighborConfig {
-  const internal = neighbor.as === ownAs;
-  const gtsmHops = neighbor.gtsm === false ? undefined : neighbor.gtsm === true ? 1 : neighbor.gtsm.hops;
-  const ttl = gtsmHops === undefined ? (neighbor.ttl ?? (internal ? 255 : 1)) : 255;
-  const filter = internal ? 'any' : 'none'; // RFC 8212
-  const addPath = neighbor.addPath ?? (neighbor.cpn ? 'both' : 'none');
-  const onLink = (gtsmHops ?? ttl) === 1 ? ownAddressTowards(neighbor.address, file) : undefined;
-  return {
-    address: neighbor.address,
-    port: neighbor.port,
-    as: neighbor.as,
-    localAddress: neighbor.localAddress ?? onLink ?? file.router.loopback,
-    description: neighbor.description,
-    passive: neighbor.passive,
-    holdTimeMs: neighbor.holdTime,
-    connectRetryMs: neighbor.connectRetry,
-    ttl,
-    minimumTtl: gtsmHops === undefined ? undefined : 255 - gtsmHops + 1,
-    password: neighbor.password,
-    cpn: neighbor.cpn,
-    cpnAccept: neighbor.cpnAccept,
-    addPath: { receive: addPath === 'both' || addPath === 'receive', send: addPath === 'both' || addPath === 'send' },
-    nextHopSelf: neighbor.nextHopSelf,
-    import: neighbor.import ?? filter,
-    export: neighbor.export ?? filter,
-  };
-}
-
-/** Our address on the link that `address` is on. */
-function ownAddressTowards(address: string, file: FileConfig): string | undefined {
-  const bytes = parseIp(address)!;
-  for (const { addresses } of Object.values(file.interfaces)) {
-    const own = addresses.find((candidate) => Prefix.from(candidate).contains(bytes));
-    if (own !== undefined) return own.slice(0, own.indexOf('/'));
-  }
-  return undefined;
 }
 
 function resolveAnnounce({ announce, services }: FileConfig['cpn']): AnnounceConfig {

@@ -24,4 +24,3 @@ export const fileSchema = mapping({
 });
 
 export type FileConfig = z.output<typeof fileSchema>;
-export type FileNeighbor = NonNullable<FileConfig['bgp']>['neighbors'][number];

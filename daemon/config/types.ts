@@ -3,6 +3,8 @@
  * are canonical text; all durations are ms; all rates are what their names say. A running daemon holds one of these and replaces it whole.
  */
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
+import type { PrefixRange } from '../bgp/policy/prefix-list.js';
+import type { PolicyConfig } from './schema/bgp-policy.js';
 
 export interface Config {
   readonly router: RouterConfig;
@@ -54,7 +56,37 @@ export interface BgpConfig {
   /** Unicast prefixes that are announced when they are in the unicast RIB (locator and loopback by default). */
   readonly networks: readonly string[];
   readonly neighbors: readonly BgpNeighborConfig[];
+  /** CLUSTER_ID of this route reflector, dotted (RFC 4456 section 7); the BGP identifier when undefined. */
+  readonly clusterId?: string | undefined;
+  readonly dynamic?: readonly DynamicNeighborsConfig[];
+  /** What rules of policies name. */
+  readonly prefixLists?: Readonly<Record<string, readonly PrefixRange[]>>;
+  readonly asPathLists?: Readonly<Record<string, readonly string[]>>;
+  readonly policies?: Readonly<Record<string, PolicyConfig>>;
 }
+
+/** Neighbors that nobody configured one by one: whoever connects from the range becomes one, until its session ends. */
+export interface DynamicNeighborsConfig {
+  readonly prefix: string;
+  /** At most so many at once. */
+  readonly limit: number;
+  /** One for each AS that may connect; address and local address are those of the connection. */
+  readonly templates: readonly BgpNeighborConfig[];
+}
+
+/** What to do about a neighbor that sends more routes than it should (RFC 4271 section 6.7, RFC 4486 section 4). */
+export interface PrefixLimitConfig {
+  /** Routes of one family, rejected ones too. */
+  readonly limit: number;
+  /** A warning from this share of the limit on. */
+  readonly warnPercent: number;
+  readonly action: 'warn' | 'restart' | 'shutdown';
+  /** With `restart`. */
+  readonly restartAfterMs: number;
+}
+
+/** Which routes pass: `any`, `none`, those inside prefixes, or those that policies accept, in this order. */
+export type RouteFilterConfig = readonly string[] | 'any' | 'none' | { readonly policy: readonly string[] };
 
 export interface BgpNeighborConfig {
   readonly address: string;
@@ -78,9 +110,19 @@ export interface BgpNeighborConfig {
   readonly cpnAccept: readonly string[];
   readonly addPath: { readonly receive: boolean; readonly send: boolean };
   readonly nextHopSelf: boolean;
-  /** RFC 8212: eBGP without policy neither imports nor exports; here a list of prefixes (with everything inside) or "any". */
-  readonly import: readonly string[] | 'any' | 'none';
-  readonly export: readonly string[] | 'any' | 'none';
+  /** The group it took its values from. */
+  readonly group?: string | undefined;
+  readonly routeReflectorClient?: boolean;
+  /** How often the own AS may stand in an AS_PATH from this neighbor. */
+  readonly allowAsIn?: number;
+  /** Also send routes that went through the neighbor's AS already. */
+  readonly advertisePeerAs?: boolean;
+  readonly removePrivateAs?: 'keep' | 'remove' | 'replace';
+  /** By family, such as `ipv6-unicast`. */
+  readonly maxPrefix?: Readonly<Record<string, PrefixLimitConfig>> | undefined;
+  /** RFC 8212: eBGP without policy neither imports nor exports. */
+  readonly import: RouteFilterConfig;
+  readonly export: RouteFilterConfig;
 }
 
 /** When a service is announced anew (awareness/announcement-control.ts). */

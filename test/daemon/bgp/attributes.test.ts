@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { containsAs, equalAttributes, formatAsPath, formatCommunity, prependAs, withCommunity, withoutCommunity } from '../../../daemon/bgp/attributes.js';
+import { containsAs, equalAttributes, formatAsPath, prependAs, withCommunity, withoutCommunity } from '../../../daemon/bgp/attributes.js';
+import { formatCommunity } from '../../../daemon/bgp/policy/communities.js';
 import { EMPTY_ATTRIBUTES, type AsPathSegment, type PathAttributes } from '../../../daemon/bgp/wire/types.js';
 import { Network } from './network.js';
 import { RawPeer } from './raw-peer.js';

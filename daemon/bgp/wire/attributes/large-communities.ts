@@ -8,9 +8,13 @@ export const largeCommunities: AttributeDecoder = {
   flags: OPTIONAL_TRANSITIVE,
   decode(value, draft) {
     if (value.remaining === 0 || value.remaining % 12 !== 0) return withdraw('RFC 8092 section 6', `LARGE_COMMUNITY of ${value.remaining} octets`);
-    const list: LargeCommunity[] = [];
-    while (value.remaining > 0) list.push({ global: value.u32(), local1: value.u32(), local2: value.u32() });
-    draft.largeCommunities = list;
+    // RFC 8092 section 5: redundant values are removed in silence.
+    const distinct = new Map<string, LargeCommunity>();
+    while (value.remaining > 0) {
+      const community = { global: value.u32(), local1: value.u32(), local2: value.u32() };
+      distinct.set(`${community.global}:${community.local1}:${community.local2}`, community);
+    }
+    draft.largeCommunities = [...distinct.values()];
     return undefined;
   },
 };
