@@ -25,6 +25,8 @@ export interface NextHop {
   readonly interface: string;
   /** Relative weight of ECMP, 1..256. */
   readonly weight?: number;
+  /** IPv4: the gateway is on that link, whatever other routes say of it. */
+  readonly onLink?: boolean;
 }
 
 /** seg6local behaviours (RFC 8986 section 4) that the kernel runs for us. */
@@ -72,7 +74,7 @@ export interface RouteTable {
   lookup(address: string): Promise<{ readonly prefix?: string; readonly isDefault: boolean; readonly interface: string; readonly gateway?: string; readonly mtu: number; readonly local: boolean } | undefined>;
 }
 
-/** A 5-tuple. For ICMPv6 echo both ports are the identifier; protocols without ports have 0. */
+/** A 5-tuple. For ICMP echo both ports are the identifier; protocols without ports have 0. */
 export interface FlowKey {
   readonly source: string;
   readonly destination: string;
@@ -109,11 +111,11 @@ export interface PolicyWrite {
 
 /** A punted first packet, parsed in place. Valid only during the call. */
 export interface PuntedPacket {
-  /** The whole IPv6 packet in a shared arena. */
+  /** The whole packet, IPv6 or IPv4, in a shared arena. */
   readonly arena: Uint8Array;
   readonly offset: number;
   readonly length: number;
-  /** 40 octets: source 16, destination 16, source port 2, destination port 2 (network order), protocol 1, zero 3. The key of the pinned-flow map. */
+  /** 40 octets: source 16, destination 16 (IPv4: mapped), source port 2, destination port 2 (network order), protocol 1, zero 3. The key of the pinned-flow map. */
   readonly key: Uint8Array;
   /** Option data of the requirement option (proto/WIRE.md section 4; after type and length octets), when the packet has one. */
   readonly requirement: Uint8Array | undefined;
@@ -184,6 +186,7 @@ export interface DataplaneOptions {
   readonly sidBlocks: readonly string[];
   /** Outer sources that may use our SIDs. */
   readonly domainSources: readonly string[];
+  /** IPv6 and IPv4; where there is one of IPv4, IPv4 is forwarded. */
   readonly servicePrefixes: readonly string[];
   readonly interfaces: Readonly<Record<string, InterfaceRole>>; // by name; unnamed interfaces are core
   /** H.Encaps.Red (RFC 8986 section 5.2) instead of H.Encaps. */
@@ -193,7 +196,7 @@ export interface DataplaneOptions {
   readonly flowIdleMs: number;
   readonly maxFlows: number;
   readonly maxNewFlows: number;
-  /** Token buckets ahead of the punt queue, packets per second and burst: an interface, and a source /64. 0: none. */
+  /** Token buckets ahead of the punt queue, packets per second and burst: an interface, and a source (IPv6 /64, IPv4 /32). 0: none. */
   readonly puntLimits: { readonly interfaceRate: number; readonly interfaceBurst: number; readonly sourceRate: number; readonly sourceBurst: number };
 }
 

@@ -22,7 +22,8 @@ import type {
   Steer,
 } from './dataplane.js';
 import { NO_SERVICE } from './dataplane.js';
-import { FLOW_KEY_LENGTH, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
+import { foldChecksum, sumOctets } from './packet/checksum.js';
+import { FLOW_KEY_LENGTH, MAPPED_PREFIX, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
 import { Prefix, parseIp } from './packet/ip.js';
 
 const DEFAULT_TABLE = 254;
@@ -239,7 +240,7 @@ export class FakeFlowTable implements FlowTable {
 
   /**
    * Test: a packet of this flow arrives. A pinned flow is only counted; any other is punted to the steering and pinned with its answer.
-   * `requirement` is the option data (proto/WIRE.md section 4); `octets` the length of the IPv6 packet.
+   * `requirement` is the option data (proto/WIRE.md section 4); `octets` the length of the packet.
    */
   packet(flow: FlowKey, requirement?: Uint8Array, octets = 48): PuntResult {
     const key = encodeFlowKey(flow);
@@ -345,8 +346,9 @@ export class FakeFlowTable implements FlowTable {
   }
 }
 
-/** A UDP packet with the 5-tuple of a flow key; payload zero. */
+/** A UDP packet with the 5-tuple of a flow key; payload zero. Mapped addresses make it one of IPv4. */
 function fakePacket(key: Uint8Array, octets: number): Uint8Array {
+  if (MAPPED_PREFIX.contains(key.subarray(16, 32))) return fakeIpv4Packet(key, octets);
   const packet = new Uint8Array(Math.max(octets, 48));
   packet[0] = 0x60;
   packet[4] = (packet.length - 40) >> 8;
@@ -356,6 +358,23 @@ function fakePacket(key: Uint8Array, octets: number): Uint8Array {
   packet.set(key.subarray(0, 32), 8);
   packet.set(key.subarray(32, 36), 40);
   packet[45] = 8;
+  return packet;
+}
+
+function fakeIpv4Packet(key: Uint8Array, octets: number): Uint8Array {
+  const packet = new Uint8Array(Math.max(octets, 28));
+  packet[0] = 0x45;
+  packet[2] = packet.length >> 8;
+  packet[3] = packet.length & 0xff;
+  packet[8] = 63;
+  packet[9] = key[36] ?? UDP;
+  packet.set(key.subarray(12, 16), 12);
+  packet.set(key.subarray(28, 32), 16);
+  packet.set(key.subarray(32, 36), 20);
+  packet[25] = 8;
+  const checksum = foldChecksum(sumOctets(packet, 0, 20));
+  packet[10] = checksum >> 8;
+  packet[11] = checksum & 0xff;
   return packet;
 }
 

@@ -5,6 +5,7 @@ import { DEFAULT_FLOW_TABLE_SETTINGS, KernelFlowTable } from './flow/table.js';
 import { NetlinkClient } from './netlink/client.js';
 import { LINK_GROUPS, LinkMonitor, type Link } from './netlink/links.js';
 import { probeRouting } from './netlink/probe.js';
+import { relaxReversePath } from './netlink/reverse-path.js';
 import { KernelRouteTable, ROUTE_GROUPS } from './netlink/route-table.js';
 import { openNetlinkSocket } from './netlink/socket.js';
 import { writeSysctl } from './netlink/sysctl.js';
@@ -160,6 +161,7 @@ export class KernelDataplane implements Dataplane {
     if (all) this.applyGlobalSysctls();
     const links = this.linkMonitor.links();
     const present = new Set(links.map(({ index }) => index));
+    if (this.forwardsIpv4 && (all || links.some(({ index }) => !this.attached.has(index)))) this.relaxReversePath(links);
     for (const index of [...this.attached.keys()]) {
       if (present.has(index)) continue;
       this.attached.delete(index);
@@ -182,6 +184,22 @@ export class KernelDataplane implements Dataplane {
   private applyGlobalSysctls(): void {
     this.sysctl(1, 'net', 'ipv6', 'conf', 'all', 'forwarding');
     for (const scope of ['all', 'default']) this.sysctl(1, 'net', 'ipv6', 'conf', scope, 'seg6_enabled');
+    if (!this.forwardsIpv4) return;
+    this.sysctl(1, 'net', 'ipv4', 'conf', 'all', 'forwarding');
+  }
+
+  private get forwardsIpv4(): boolean {
+    return this.options?.servicePrefixes.some((prefix) => Prefix.from(prefix).family === 4) ?? false;
+  }
+
+  private relaxReversePath(links: readonly Link[]): void {
+    try {
+      const filtered = links.filter((link) => this.isSteered(link) || link.name === this.tunName);
+      relaxReversePath(filtered.map(({ name, addresses }) => ({ name, addresses, role: this.roleOf(name) })));
+    } catch (error) {
+      // An interface may have gone in between.
+      this.note((error as Error).message);
+    }
   }
 
   private sysctl(value: number, ...parts: string[]): void {

@@ -9,6 +9,9 @@
  * encapsulated here (hop limit used up, too big, encapsulated already) is handed to the stack unchanged: the route of the service
  * prefix leads to the TUN, so that the kernel answers Time Exceeded or Packet Too Big itself, or the daemon sends the packet.
  *
+ * IPv4 addresses stand in all maps as IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2): flows of both versions share maps, policies and
+ * slots. An IPv6 packet with such addresses cannot be taken for an IPv4 one, because the classes of their destinations differ.
+ *
  * Needs Linux 5.11. Layouts shared with TypeScript: dataplane/flow/layout.ts; counters: dataplane/flow/counters.ts.
  */
 #include <asm/errno.h>
@@ -18,6 +21,7 @@
 #include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
@@ -31,7 +35,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* A longer chain is malformed for us; the same bound as in dataplane/packet/extension-headers.ts. */
 #define MAX_EXTENSION_HEADERS 8
 
-enum destination_class { DESTINATION_SERVICE = 1, DESTINATION_SID = 2 };
+enum destination_class { DESTINATION_SERVICE = 1, DESTINATION_SID = 2, DESTINATION_SERVICE_IPV4 = 3 };
 enum interface_role { ROLE_CORE = 0, ROLE_CLIENT = 1, ROLE_NODE = 2 };
 
 /* Index into `stats`. Mirrored by name and order in dataplane/flow/counters.ts. */
@@ -40,14 +44,14 @@ enum counter {
   COUNTER_PROMOTED,           /* second packet of a new flow: moved to `flows` */
   COUNTER_PUNTED,             /* no flow: handed to the daemon */
   COUNTER_LIMITED_INTERFACE,  /* no flow, dropped: bucket of the interface empty */
-  COUNTER_LIMITED_SOURCE,     /* no flow, dropped: bucket of the source /64 empty */
+  COUNTER_LIMITED_SOURCE,     /* no flow, dropped: bucket of the source (IPv6 /64, IPv4 /32) empty */
   COUNTER_EDGE_SID,           /* dropped: into a SID block from a client or node interface */
   COUNTER_EDGE_SOURCE,        /* dropped: into a SID block from a source outside the domain */
   COUNTER_FRAGMENT_UNKNOWN,   /* dropped: later fragment whose first one was not seen */
-  COUNTER_ICMP_ERROR_UNKNOWN, /* dropped: ICMPv6 error about a flow that is not pinned */
-  COUNTER_MALFORMED,          /* dropped: header chain cut short or too long */
+  COUNTER_ICMP_ERROR_UNKNOWN, /* dropped: ICMP error about a flow that is not pinned */
+  COUNTER_MALFORMED,          /* dropped: header chain cut short or too long, IPv4 header wrong */
   COUNTER_HOP_LIMIT,          /* handed to the stack, which answers Time Exceeded */
-  COUNTER_TOO_BIG,            /* handed to the stack, which answers Packet Too Big */
+  COUNTER_TOO_BIG,            /* handed to the stack, which answers Packet Too Big, or fragments IPv4 without DF */
   COUNTER_ENCAP_FAILED,       /* handed to the daemon: the kernel could not make room */
   COUNTER_NO_POLICY,          /* the flow's policy has no slot: unpinned and handed to the daemon */
   COUNTER_MAX
@@ -66,7 +70,7 @@ struct flow {
   __u32 policy;
   __be32 label; /* outer flow label, low 20 bits */
   __u64 packets;
-  __u64 bytes; /* of the inner packet, from its IPv6 header on */
+  __u64 bytes; /* of the inner packet, from its IP header on */
   __u64 created_ns;
   __u64 last_seen_ns;
 };
@@ -74,7 +78,7 @@ struct flow {
 struct fragment_key {
   struct in6_addr source;
   struct in6_addr destination;
-  __be32 identification;
+  __be32 identification; /* IPv4: the protocol above the 16 bits of its own (RFC 791 section 3.2: both tell datagrams apart) */
 };
 
 struct prefix_key {
@@ -226,12 +230,12 @@ static __always_inline int drop(__u32 counter)
   return TC_ACT_SHOT;
 }
 
-/* Where a chain of extension headers ends (RFC 8200 section 4). */
+/* Where the headers of the network layer end (IPv6: RFC 8200 section 4). */
 struct chain {
   __u32 offset;   /* of the upper-layer header, from the start of the packet data */
   __u8 protocol;  /* upper-layer protocol */
   __u8 fragment;  /* 1: first fragment of several, 2: later fragment (offset and protocol mean nothing) */
-  __be32 identification;
+  __be32 identification; /* as in struct fragment_key */
 };
 
 #define FRAGMENT_FIRST 1
@@ -293,14 +297,29 @@ static __always_inline int has_ports(__u8 protocol)
 
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
+#define ICMP_ECHO_REPLY 0
+#define ICMP_ECHO_REQUEST 8
 
-/* Fills protocol and ports of the key. 0, -1 (cut short), or 1 for an ICMPv6 error whose flow still has to be read. */
-static __always_inline int read_ports(struct __sk_buff *skb, const struct chain *chain, struct flow_key *key)
+static __always_inline int is_echo(__u8 type, const int version)
+{
+  return version == 4 ? type == ICMP_ECHO_REQUEST || type == ICMP_ECHO_REPLY : type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY;
+}
+
+static __always_inline int is_icmp_error(__u8 type, const int version)
+{
+  if (version == 6)
+    return type < 128;
+  /* RFC 1122 section 3.2.2: Destination Unreachable, Source Quench, Redirect, Time Exceeded, Parameter Problem. */
+  return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+/* Fills protocol and ports of the key. 0, -1 (cut short), or 1 for an ICMP error whose flow still has to be read. */
+static __always_inline int read_ports(struct __sk_buff *skb, const struct chain *chain, struct flow_key *key, const int version)
 {
   key->protocol = chain->protocol;
   if (has_ports(chain->protocol))
     return bpf_skb_load_bytes(skb, chain->offset, &key->source_port, 4) < 0 ? -1 : 0;
-  if (chain->protocol != IPPROTO_ICMPV6)
+  if (chain->protocol != (version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
     return 0;
   struct {
     __u8 type;
@@ -311,9 +330,9 @@ static __always_inline int read_ports(struct __sk_buff *skb, const struct chain 
   } icmp;
   if (bpf_skb_load_bytes(skb, chain->offset, &icmp, 8) < 0)
     return -1;
-  if (icmp.type < 128)
+  if (is_icmp_error(icmp.type, version))
     return 1;
-  if (icmp.type == ICMPV6_ECHO_REQUEST || icmp.type == ICMPV6_ECHO_REPLY)
+  if (is_echo(icmp.type, version))
     key->source_port = key->destination_port = icmp.identifier;
   return 0;
 }
@@ -330,10 +349,41 @@ static __noinline int read_embedded(struct __sk_buff *skb, __u32 offset, struct 
   struct chain chain = {};
   struct flow_key answer = {};
   if (walk(skb, offset + sizeof(embedded), embedded.nexthdr, &chain) < 0 || chain.fragment == FRAGMENT_LATER ||
-      read_ports(skb, &chain, &answer) != 0)
+      read_ports(skb, &chain, &answer, 6) != 0)
     return -1;
   __builtin_memcpy(&key->source, &embedded.daddr, 16);
   __builtin_memcpy(&key->destination, &embedded.saddr, 16);
+  key->source_port = answer.destination_port;
+  key->destination_port = answer.source_port;
+  key->protocol = answer.protocol;
+  return 0;
+}
+
+static __always_inline void map_address(struct in6_addr *mapped, __be32 address)
+{
+  mapped->s6_addr32[0] = 0;
+  mapped->s6_addr32[1] = 0;
+  mapped->s6_addr32[2] = bpf_htonl(0xffff);
+  mapped->s6_addr32[3] = address;
+}
+
+#define IPV4_OFFSET 0x1fff
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_DONT_FRAGMENT 0x4000
+
+/* The same for ICMPv4, whose errors quote at least the header and 8 octets (RFC 792). */
+static __noinline int read_embedded_ipv4(struct __sk_buff *skb, __u32 offset, struct flow_key *key)
+{
+  struct iphdr embedded;
+  if (!key || bpf_skb_load_bytes(skb, offset, &embedded, sizeof(embedded)) < 0 || embedded.version != 4 || embedded.ihl < 5 ||
+      (embedded.frag_off & bpf_htons(IPV4_OFFSET)))
+    return -1;
+  struct chain chain = { .offset = offset + embedded.ihl * 4, .protocol = embedded.protocol };
+  struct flow_key answer = {};
+  if (read_ports(skb, &chain, &answer, 4) != 0)
+    return -1;
+  map_address(&key->source, embedded.daddr);
+  map_address(&key->destination, embedded.saddr);
   key->source_port = answer.destination_port;
   key->destination_port = answer.source_port;
   key->protocol = answer.protocol;
@@ -367,6 +417,9 @@ static __noinline int punt(struct __sk_buff *skb, struct flow_key *key)
   __u64 now = bpf_ktime_get_ns();
   __u64 source;
   __builtin_memcpy(&source, &key->source, 8);
+  /* A mapped address: what follows its zeros names the /32. */
+  if (source == 0)
+    __builtin_memcpy(&source, &key->source.s6_addr32[2], 8);
   /* The source first, so that one that floods does not use up its interface. */
   if (!conforms(&source_buckets, &source, limits->source_interval_ns, limits->source_burst_ns, now))
     return drop(COUNTER_LIMITED_SOURCE);
@@ -422,81 +475,61 @@ static __always_inline int write_outer(__u64 *outer, void *end, const struct slo
   return 0;
 }
 
-static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
+/* A packet to a service, whichever its version. */
+struct packet {
+  struct flow_key key;
+  struct chain chain;
+  __be32 first_word; /* version 6 and traffic class for the outer header; the rest does not matter */
+  __u32 total;       /* octets from the IP header on */
+  __u8 hop_limit;
+  __u8 about_answer;   /* an ICMP error */
+  __u8 states_no_size; /* a GSO packet past 64 KiB (BIG TCP) */
+  __u8 may_fragment;   /* IPv4 without DF */
+};
+
+static __always_inline void remember_fragment(const struct packet *packet)
 {
-  /* A tagged packet comes again on its VLAN interface; one for somebody else's MAC address is not ours to route. */
-  if (skb->protocol != bpf_htons(ETH_P_IPV6) || skb->vlan_present || skb->pkt_type != PACKET_HOST)
-    return TC_ACT_UNSPEC;
-  void *data = (void *)(long)skb->data;
-  void *end = (void *)(long)skb->data_end;
-  if (data + network + 40 > end) {
-    if (bpf_skb_pull_data(skb, network + 40) < 0)
-      return TC_ACT_UNSPEC;
-    data = (void *)(long)skb->data;
-    end = (void *)(long)skb->data_end;
-    if (data + network + 40 > end)
-      return TC_ACT_UNSPEC;
-  }
-  struct ipv6hdr *inner = data + network;
+  struct fragment_key id = { .identification = packet->chain.identification };
+  __builtin_memcpy(&id, &packet->key, 32);
+  bpf_map_update_elem(&fragments, &id, &packet->key, BPF_ANY);
+}
 
-  struct prefix_key prefix = { .length = 128 };
-  __builtin_memcpy(&prefix.address, &inner->daddr, 16);
-  __u32 *class = bpf_map_lookup_elem(&destinations, &prefix);
-  if (!class)
-    return TC_ACT_UNSPEC;
-  if (*class == DESTINATION_SID) {
-    __u32 ifindex = skb->ifindex;
-    __u32 *role = bpf_map_lookup_elem(&interfaces, &ifindex);
-    if (role && *role != ROLE_CORE)
-      return drop(COUNTER_EDGE_SID);
-    __builtin_memcpy(&prefix.address, &inner->saddr, 16);
-    return bpf_map_lookup_elem(&domain_sources, &prefix) ? TC_ACT_UNSPEC : drop(COUNTER_EDGE_SOURCE);
-  }
+/* The flow of a later fragment: that of its first one. */
+static __always_inline int find_fragment(struct packet *packet)
+{
+  struct fragment_key id = { .identification = packet->chain.identification };
+  __builtin_memcpy(&id, &packet->key, 32);
+  struct flow_key *first = bpf_map_lookup_elem(&fragments, &id);
+  if (!first)
+    return -1;
+  packet->key = *first;
+  return 0;
+}
 
-  struct flow_key key = {};
-  __builtin_memcpy(&key, &inner->saddr, 32);
-  __u32 first_word = *(__u32 *)inner;
-  __u32 total = bpf_ntohs(inner->payload_len) + 40;
-  __u8 hop_limit = inner->hop_limit;
-  struct chain chain = { .offset = network + 40, .protocol = inner->nexthdr };
-  int about_answer = 0; /* an ICMPv6 error */
-  if ((chain.protocol == IPPROTO_UDP || chain.protocol == IPPROTO_TCP) && data + network + 44 <= end) {
-    key.protocol = chain.protocol;
-    __builtin_memcpy(&key.source_port, data + network + 40, 4);
-  } else {
-    if (walk(skb, network + 40, inner->nexthdr, &chain) < 0)
-      return drop(COUNTER_MALFORMED);
-    if (chain.fragment == FRAGMENT_LATER) {
-      struct fragment_key id = { .identification = chain.identification };
-      __builtin_memcpy(&id, &key, 32);
-      struct flow_key *first = bpf_map_lookup_elem(&fragments, &id);
-      if (!first)
-        return drop(COUNTER_FRAGMENT_UNKNOWN);
-      key = *first;
-    } else {
-      int ports = read_ports(skb, &chain, &key);
-      if (ports < 0)
-        return drop(COUNTER_MALFORMED);
-      if (ports > 0) {
-        /* Its flow must be one of this destination: an error cannot be used to reach another service. */
-        if (read_embedded(skb, chain.offset + 8, &key) < 0 || !same_address(&key.destination, &prefix.address))
-          return drop(COUNTER_ICMP_ERROR_UNKNOWN);
-        about_answer = 1;
-      }
-    }
-  }
+static __always_inline int miss(struct __sk_buff *skb, struct packet *packet)
+{
+  if (packet->about_answer)
+    return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+  int verdict = punt(skb, &packet->key);
+  if (verdict == TC_ACT_OK && packet->chain.fragment == FRAGMENT_FIRST)
+    remember_fragment(packet);
+  return verdict;
+}
 
+/* Finds the flow, encapsulates, counts. */
+static __always_inline int forward(struct __sk_buff *skb, const __u32 network, struct packet *packet, const int version)
+{
   __u32 policy;
   __be32 label;
-  struct flow *flow = bpf_map_lookup_elem(&flows, &key);
+  struct flow *flow = bpf_map_lookup_elem(&flows, &packet->key);
   struct flow *fresh = NULL;
   if (flow) {
     policy = flow->policy;
     label = flow->label;
   } else {
-    fresh = bpf_map_lookup_elem(&new_flows, &key);
+    fresh = bpf_map_lookup_elem(&new_flows, &packet->key);
     if (!fresh)
-      goto miss;
+      return miss(skb, packet);
     policy = fresh->policy;
     label = fresh->label;
   }
@@ -504,52 +537,67 @@ static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
   __u32 slot_number = number ? *number : 0;
   struct slot *slot = slot_number ? bpf_map_lookup_elem(&slots, &slot_number) : NULL;
   if (!slot) {
-    bpf_map_delete_elem(&flows, &key);
-    bpf_map_delete_elem(&new_flows, &key);
+    bpf_map_delete_elem(&flows, &packet->key);
+    bpf_map_delete_elem(&new_flows, &packet->key);
     count(COUNTER_NO_POLICY);
-    goto miss;
+    return miss(skb, packet);
   }
-  if (chain.fragment == FRAGMENT_FIRST) {
-    struct fragment_key id = { .identification = chain.identification };
-    __builtin_memcpy(&id, &key, 32);
-    bpf_map_update_elem(&fragments, &id, &key, BPF_ANY);
-  }
-  if (hop_limit <= 1) {
+  if (packet->chain.fragment == FRAGMENT_FIRST)
+    remember_fragment(packet);
+  if (packet->hop_limit <= 1) {
     count(COUNTER_HOP_LIMIT);
     return TC_ACT_OK;
   }
+  __u32 total = packet->total;
   __u32 overhead = slot->length;
   __u32 payload = total + overhead - 40;
-  if (wire_length(skb, total, chain.offset, network, chain.protocol) + overhead > slot->mtu) {
+  if (wire_length(skb, total, packet->chain.offset, network, packet->chain.protocol) + overhead > slot->mtu) {
     count(COUNTER_TOO_BIG);
-    return TC_ACT_OK;
+    /* Its fragments come to the daemon, and so are counted as what the daemon gets. */
+    return version == 4 && packet->may_fragment ? punt(skb, &packet->key) : TC_ACT_OK;
   }
   /*
    * A GSO packet near 64 KiB would wrap the payload length, and a larger one states none (BIG TCP): the stack cuts it on its way to the
    * daemon.
    */
-  if (payload > 0xffff || (total == 40 && skb->gso_size != 0) ||
+  if (payload > 0xffff || packet->states_no_size ||
       bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_FIXED_GSO) < 0) {
     count(COUNTER_ENCAP_FAILED);
-    return punt(skb, &key);
+    return punt(skb, &packet->key);
   }
 
-  data = (void *)(long)skb->data;
-  end = (void *)(long)skb->data_end;
+  void *data = (void *)(long)skb->data;
+  void *end = (void *)(long)skb->data_end;
   __u64 *outer = data + network;
   if ((void *)(outer + 1) > end || write_outer(outer, end, slot) < 0)
     return drop(COUNTER_ENCAP_FAILED);
   /* Version and traffic class of the inner packet, the flow's label, the new payload length; next header and hop limit as built. */
   __u32 *words = (__u32 *)outer;
-  words[0] = (first_word & bpf_htonl(0xfff00000)) | label;
+  words[0] = (packet->first_word & bpf_htonl(0xfff00000)) | label;
   words[1] = bpf_htons(payload) | (((__u32 *)slot->outer)[1] & bpf_htonl(0x0000ffff));
   /* RFC 2473 section 3.1: the inner packet is forwarded into the tunnel, and pays one hop for it. */
   if (overhead > OUTER_MAX)
     return drop(COUNTER_ENCAP_FAILED);
   __u8 *decapsulated = data + network + overhead;
-  if ((void *)(decapsulated + 8) > end)
+  if ((void *)(decapsulated + 12) > end)
     return drop(COUNTER_ENCAP_FAILED);
-  decapsulated[7] = hop_limit - 1;
+  if (version == 4) {
+    decapsulated[8] = packet->hop_limit - 1;
+    /* RFC 1624, as ip_decrease_ttl() of the kernel does it for the packets that pass the daemon. */
+    __u16 *checksum = (__u16 *)(decapsulated + 10);
+    __u32 sum = (__u32)*checksum + bpf_htons(0x0100);
+    *checksum = sum + (sum >= 0xffff);
+    /* Slots are built for IPv6 inside. The field stands in the SRH where there is one. */
+    __u8 *next_header = (__u8 *)outer + (overhead <= 40 ? 6 : 40);
+    if ((void *)(next_header + 1) > end)
+      return drop(COUNTER_ENCAP_FAILED);
+    *next_header = IPPROTO_IPIP;
+    /* skb->protocol is IPv6 now; what reads the frame behind us is to see the same. */
+    if (network == ETH_HLEN)
+      *(__be16 *)(data + ETH_HLEN - 2) = bpf_htons(ETH_P_IPV6);
+  } else {
+    decapsulated[7] = packet->hop_limit - 1;
+  }
 
   __u64 now = bpf_ktime_get_coarse_ns();
   if (flow) {
@@ -567,24 +615,154 @@ static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
       .last_seen_ns = now,
     };
     /* Another CPU may have promoted it in between: then its entry stands, one packet short. */
-    int error = bpf_map_update_elem(&flows, &key, &promoted, BPF_NOEXIST);
+    int error = bpf_map_update_elem(&flows, &packet->key, &promoted, BPF_NOEXIST);
     if (error == 0 || error == -EEXIST)
-      bpf_map_delete_elem(&new_flows, &key);
+      bpf_map_delete_elem(&new_flows, &packet->key);
     count(COUNTER_PROMOTED);
   }
   count(COUNTER_PINNED);
   return TC_ACT_OK;
+}
 
-miss:
-  if (about_answer)
-    return drop(COUNTER_ICMP_ERROR_UNKNOWN);
-  int verdict = punt(skb, &key);
-  if (verdict == TC_ACT_OK && chain.fragment == FRAGMENT_FIRST) {
-    struct fragment_key id = { .identification = chain.identification };
-    __builtin_memcpy(&id, &key, 32);
-    bpf_map_update_elem(&fragments, &id, &key, BPF_ANY);
+static __always_inline int ingress_ipv6(struct __sk_buff *skb, const __u32 network)
+{
+  void *data = (void *)(long)skb->data;
+  void *end = (void *)(long)skb->data_end;
+  if (data + network + 40 > end) {
+    if (bpf_skb_pull_data(skb, network + 40) < 0)
+      return TC_ACT_UNSPEC;
+    data = (void *)(long)skb->data;
+    end = (void *)(long)skb->data_end;
+    if (data + network + 40 > end)
+      return TC_ACT_UNSPEC;
   }
-  return verdict;
+  struct ipv6hdr *inner = data + network;
+
+  struct prefix_key prefix = { .length = 128 };
+  __builtin_memcpy(&prefix.address, &inner->daddr, 16);
+  __u32 *class = bpf_map_lookup_elem(&destinations, &prefix);
+  if (!class)
+    return TC_ACT_UNSPEC;
+  if (*class != DESTINATION_SERVICE) {
+    if (*class != DESTINATION_SID)
+      return TC_ACT_UNSPEC;
+    __u32 ifindex = skb->ifindex;
+    __u32 *role = bpf_map_lookup_elem(&interfaces, &ifindex);
+    if (role && *role != ROLE_CORE)
+      return drop(COUNTER_EDGE_SID);
+    __builtin_memcpy(&prefix.address, &inner->saddr, 16);
+    return bpf_map_lookup_elem(&domain_sources, &prefix) ? TC_ACT_UNSPEC : drop(COUNTER_EDGE_SOURCE);
+  }
+
+  struct packet packet = {
+    .chain = { .offset = network + 40, .protocol = inner->nexthdr },
+    .first_word = *(__u32 *)inner,
+    .total = bpf_ntohs(inner->payload_len) + 40,
+    .hop_limit = inner->hop_limit,
+  };
+  packet.states_no_size = packet.total == 40 && skb->gso_size != 0;
+  __builtin_memcpy(&packet.key, &inner->saddr, 32);
+  if ((packet.chain.protocol == IPPROTO_UDP || packet.chain.protocol == IPPROTO_TCP) && data + network + 44 <= end) {
+    packet.key.protocol = packet.chain.protocol;
+    __builtin_memcpy(&packet.key.source_port, data + network + 40, 4);
+  } else {
+    if (walk(skb, network + 40, inner->nexthdr, &packet.chain) < 0)
+      return drop(COUNTER_MALFORMED);
+    if (packet.chain.fragment == FRAGMENT_LATER) {
+      if (find_fragment(&packet) < 0)
+        return drop(COUNTER_FRAGMENT_UNKNOWN);
+    } else {
+      int ports = read_ports(skb, &packet.chain, &packet.key, 6);
+      if (ports < 0)
+        return drop(COUNTER_MALFORMED);
+      if (ports > 0) {
+        /* Its flow must be one of this destination: an error cannot be used to reach another service. */
+        if (read_embedded(skb, packet.chain.offset + 8, &packet.key) < 0 || !same_address(&packet.key.destination, &prefix.address))
+          return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+        packet.about_answer = 1;
+      }
+    }
+  }
+  return forward(skb, network, &packet, 6);
+}
+
+/* Whether the one's complement sum of a header without options is right (RFC 1812 section 5.2.2). */
+static __always_inline int checksum_holds(const struct iphdr *header)
+{
+  const __u32 *words = (const __u32 *)header;
+  __u64 sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (sum & 0xffff) + (sum >> 16) == 0xffff;
+}
+
+static __noinline int ingress_ipv4(struct __sk_buff *skb, const __u32 network)
+{
+  void *data = (void *)(long)skb->data;
+  void *end = (void *)(long)skb->data_end;
+  if (data + network + 20 > end) {
+    if (bpf_skb_pull_data(skb, network + 20) < 0)
+      return TC_ACT_UNSPEC;
+    data = (void *)(long)skb->data;
+    end = (void *)(long)skb->data_end;
+    if (data + network + 20 > end)
+      return TC_ACT_UNSPEC;
+  }
+  struct iphdr *inner = data + network;
+
+  struct prefix_key prefix = { .length = 128 };
+  map_address(&prefix.address, inner->daddr);
+  __u32 *class = bpf_map_lookup_elem(&destinations, &prefix);
+  if (!class || *class != DESTINATION_SERVICE_IPV4)
+    return TC_ACT_UNSPEC;
+
+  struct packet packet = {
+    .chain = {
+      .offset = network + 20,
+      .protocol = inner->protocol,
+      .identification = bpf_htonl((__u32)inner->protocol << 16 | bpf_ntohs(inner->id)),
+    },
+    .first_word = bpf_htonl(0x60000000 | (__u32)inner->tos << 20),
+    .total = bpf_ntohs(inner->tot_len),
+    .hop_limit = inner->ttl,
+    .may_fragment = !(inner->frag_off & bpf_htons(IPV4_DONT_FRAGMENT)),
+  };
+  packet.states_no_size = packet.total == 0 && skb->gso_size != 0;
+  map_address(&packet.key.source, inner->saddr);
+  packet.key.destination = prefix.address;
+  /* Options are for the stack to process (RFC 1812 section 4.2.2.1), which then hands the packet to the daemon. */
+  if (inner->version == 4 && inner->ihl > 5)
+    return punt(skb, &packet.key);
+  if (inner->version != 4 || inner->ihl < 5 || (packet.total < 20 && !packet.states_no_size) || !checksum_holds(inner))
+    return drop(COUNTER_MALFORMED);
+  if (inner->frag_off & bpf_htons(IPV4_OFFSET)) {
+    packet.chain.fragment = FRAGMENT_LATER;
+    if (find_fragment(&packet) < 0)
+      return drop(COUNTER_FRAGMENT_UNKNOWN);
+  } else {
+    if (inner->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS))
+      packet.chain.fragment = FRAGMENT_FIRST;
+    int ports = read_ports(skb, &packet.chain, &packet.key, 4);
+    if (ports < 0)
+      return drop(COUNTER_MALFORMED);
+    if (ports > 0) {
+      if (read_embedded_ipv4(skb, packet.chain.offset + 8, &packet.key) < 0 || !same_address(&packet.key.destination, &prefix.address))
+        return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+      packet.about_answer = 1;
+    }
+  }
+  return forward(skb, network, &packet, 4);
+}
+
+static __always_inline int ingress(struct __sk_buff *skb, const __u32 network)
+{
+  /* A tagged packet comes again on its VLAN interface; one for somebody else's MAC address is not ours to route. */
+  if (skb->vlan_present || skb->pkt_type != PACKET_HOST)
+    return TC_ACT_UNSPEC;
+  if (skb->protocol == bpf_htons(ETH_P_IPV6))
+    return ingress_ipv6(skb, network);
+  return skb->protocol == bpf_htons(ETH_P_IP) ? ingress_ipv4(skb, network) : TC_ACT_UNSPEC;
 }
 
 SEC("tc")
@@ -593,7 +771,7 @@ int cpn_ethernet(struct __sk_buff *skb)
   return ingress(skb, ETH_HLEN);
 }
 
-/* For interfaces whose packets start with the IPv6 header. */
+/* For interfaces whose packets start with the IP header. */
 SEC("tc")
 int cpn_raw(struct __sk_buff *skb)
 {

@@ -30,21 +30,21 @@ export interface PuntCounters {
   pinFailed: number;
   /** Dropped: the kernel refused the encapsulated packet. */
   sendFailed: number;
-  /** Dropped: header chain cut short or too long. */
+  /** Dropped: header chain cut short or too long, or an IPv4 header that is wrong. */
   malformed: number;
   /** Dropped: later fragment whose first one is unknown. */
   fragmentUnknown: number;
-  /** Dropped: ICMPv6 error about a flow that is not pinned. */
+  /** Dropped: ICMP error about a flow that is not pinned. */
   icmpErrorUnknown: number;
   /** Dropped: no such service. */
   noService: number;
   /** Dropped: no usable exit, or a policy without segments. */
   noCandidate: number;
-  /** Dropped: does not fit the path once encapsulated; Packet Too Big answered. */
+  /** Dropped: does not fit the path once encapsulated; Packet Too Big answered (IPv4: Fragmentation Needed, with DF). */
   tooBig: number;
   /** Ignored: not for a service (the kernel's own MLD, RS on the TUN). */
   foreign: number;
-  /** ICMPv6 errors sent, and those held back by the rate limit (RFC 4443 section 2.4 (f)). */
+  /** ICMP errors sent, and those held back by the rate limit (RFC 4443 section 2.4 (f), RFC 1812 section 4.3.2.8). */
   errorsSent: number;
   errorsLimited: number;
 }

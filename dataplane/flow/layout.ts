@@ -16,14 +16,15 @@ export const FLOW_BYTES = 16;
 export const FLOW_CREATED_NS = 24;
 export const FLOW_LAST_SEEN_NS = 32;
 
-// struct fragment_key: source, destination, identification; the value is a flow key.
+// struct fragment_key: source, destination, identification (IPv4: protocol and identification); the value is a flow key.
 export const FRAGMENT_KEY_LENGTH = 36;
 export const FRAGMENT_VALUE_LENGTH = FLOW_KEY_LENGTH;
 
-// struct prefix_key: length 32, address.
+// struct prefix_key: length 32, address (IPv4: mapped).
 export const PREFIX_KEY_LENGTH = 20;
 export const DESTINATION_SERVICE = 1;
 export const DESTINATION_SID = 2;
+export const DESTINATION_SERVICE_IPV4 = 3;
 
 // enum interface_role
 export const ROLE_CORE = 0;

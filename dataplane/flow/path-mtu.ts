@@ -1,6 +1,7 @@
 /** Packet Too Big about our outer packets (RFC 8201): which segment list it is about. */
 import { formatIp } from '../packet/ip.js';
 import { ICMPV6_HEADER_LENGTH, ICMPV6_PACKET_TOO_BIG, decodeIcmpv6 } from '../packet/icmpv6.js';
+import { PROTOCOL_IPIP } from '../packet/ipv4.js';
 import { IPV6_HEADER_LENGTH, PROTOCOL_IPV6, PROTOCOL_ROUTING, decodeIpv6Header } from '../packet/ipv6.js';
 import { decodeSrh } from '../packet/srh.js';
 import { native } from '../native/index.js';
@@ -17,6 +18,9 @@ export interface PathMtuReport {
   readonly mtu: number;
 }
 
+/** Whether what we encapsulate comes next. */
+const isInner = (nextHeader: number): boolean => nextHeader === PROTOCOL_IPV6 || nextHeader === PROTOCOL_IPIP;
+
 /** Reads an ICMPv6 message (without IPv6 header); undefined unless it is a Packet Too Big that quotes an outer packet of `source`. */
 export function readPathMtu(message: Uint8Array, source: Uint8Array): PathMtuReport | undefined {
   const icmp = decodeIcmpv6(message);
@@ -24,10 +28,10 @@ export function readPathMtu(message: Uint8Array, source: Uint8Array): PathMtuRep
   const quoted = decodeIpv6Header(icmp.body);
   if (!quoted || !quoted.source.every((octet, i) => octet === source[i])) return undefined;
   const destination = formatIp(quoted.destination);
-  if (quoted.nextHeader === PROTOCOL_IPV6) return { segments: [destination], mtu: icmp.parameter };
+  if (isInner(quoted.nextHeader)) return { segments: [destination], mtu: icmp.parameter };
   if (quoted.nextHeader !== PROTOCOL_ROUTING) return undefined;
   const srh = decodeSrh(message, ICMPV6_HEADER_LENGTH + IPV6_HEADER_LENGTH);
-  if (typeof srh === 'string' || srh.nextHeader !== PROTOCOL_IPV6) return undefined;
+  if (typeof srh === 'string' || !isInner(srh.nextHeader)) return undefined;
   const listed = srh.segments.map((segment) => formatIp(segment)).reverse();
   // Reduced: the first segment stands in the IPv6 header alone (RFC 8754 section 4.1.1), as long as the packet has not passed it.
   return { segments: srh.segmentsLeft > srh.lastEntry ? [destination, ...listed] : listed, mtu: icmp.parameter };

@@ -2,7 +2,8 @@
  * The punt path: packets without a flow come from the TUN, the steering decides, the flow entry is written, and only then the packet leaves
  * encapsulated, through the TUN too, whence the stack routes it.
  *
- * The kernel forwarded the packet to the TUN and has taken one off its hop limit: it is not touched here again (proto/WIRE.md section 5).
+ * The kernel forwarded the packet to the TUN and has taken one off its hop limit (IPv4: off its TTL, checksum corrected): it is not touched here again
+ * (proto/WIRE.md section 5).
  * Nothing is allocated a packet, but for packets with extension headers and answers that say no.
  */
 import { NO_SERVICE, type PuntedPacket, type Steer } from '../dataplane.js';
@@ -12,6 +13,7 @@ import { finishOuterHeader } from '../packet/encapsulation.js';
 import { FragmentKind, findRequirement } from '../packet/extension-headers.js';
 import { flowHash, flowLabelOf } from '../packet/flow-hash.js';
 import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
+import { FRAGMENTATION_NEEDED, ICMPV4_DESTINATION_UNREACHABLE, UNREACHABLE_HOST, UNREACHABLE_NETWORK, buildIcmpv4Error } from '../packet/icmpv4.js';
 import {
   ICMPV6_DESTINATION_UNREACHABLE,
   ICMPV6_PACKET_TOO_BIG,
@@ -20,7 +22,8 @@ import {
   buildIcmpv6Error,
 } from '../packet/icmpv6.js';
 import type { Prefix } from '../packet/ip.js';
-import { IPV6_DESTINATION, IPV6_HEADER_LENGTH, IPV6_PAYLOAD_LENGTH } from '../packet/ipv6.js';
+import { IPV4_DESTINATION, IPV4_HEADER_LENGTH, ipv4MayFragment } from '../packet/ipv4.js';
+import { IPV6_DESTINATION, IPV6_HEADER_LENGTH } from '../packet/ipv6.js';
 import { newPuntCounters } from './counters.js';
 import {
   FLOW_BYTES,
@@ -40,7 +43,7 @@ import { TokenBucket } from './token-bucket.js';
 /** Packets a batch. */
 export const PUNT_BATCH = 256;
 
-/** ICMPv6 errors a second, and at once (RFC 4443 section 2.4 (f)). */
+/** ICMP errors a second, and at once (RFC 4443 section 2.4 (f), RFC 1812 section 4.3.2.8). */
 const ERROR_RATE = 1000;
 const ERROR_BURST = 100;
 
@@ -60,6 +63,8 @@ export interface PuntOptions {
   readonly newFlows: BpfMap;
   readonly fragments: BpfMap;
   readonly policies: PolicyTable;
+  /** Sends an ICMPv4 error, an IPv4 packet without source and header checksum; false when the kernel refuses. */
+  readonly sendIcmpv4: (packet: Uint8Array) => boolean;
   /** CLOCK_MONOTONIC in ns: the clock of bpf_ktime_get_ns, and so of flow entries. */
   readonly nowNs: () => bigint;
 }
@@ -86,6 +91,7 @@ export class PuntPath {
   private readonly newFlows: BpfMap;
   private readonly fragments: BpfMap;
   private readonly policies: PolicyTable;
+  private readonly sendIcmpv4: (packet: Uint8Array) => boolean;
   private readonly nowNs: () => bigint;
   private settings: PuntSettings;
   private steer: Steer = () => NO_SERVICE;
@@ -127,6 +133,7 @@ export class PuntPath {
     this.newFlows = options.newFlows;
     this.fragments = options.fragments;
     this.policies = options.policies;
+    this.sendIcmpv4 = options.sendIcmpv4;
     this.nowNs = options.nowNs;
     this.settings = settings;
     this.packet = { arena: this.memory, offset: 0, length: 0, key: this.classifier.key, requirement: undefined };
@@ -230,8 +237,7 @@ export class PuntPath {
         }
         break;
     }
-    // What follows the packet on the link is padding.
-    const octets = IPV6_HEADER_LENGTH + ((memory[offset + IPV6_PAYLOAD_LENGTH]! << 8) | memory[offset + IPV6_PAYLOAD_LENGTH + 1]!);
+    const { octets } = classifier;
     packet.offset = offset;
     packet.length = octets;
     packet.requirement = undefined;
@@ -244,15 +250,14 @@ export class PuntPath {
     if (!slot) {
       if (policy === NO_SERVICE) counters.noService++;
       else counters.noCandidate++;
-      const code = policy === NO_SERVICE ? UNREACHABLE_NO_ROUTE : UNREACHABLE_ADDRESS;
-      this.answer(offset, octets, ICMPV6_DESTINATION_UNREACHABLE, code, 0);
+      this.answerUnreachable(offset, octets, policy === NO_SERVICE);
       return;
     }
     const outer = slot.outer;
     const overhead = outer.length;
     if (octets + overhead > slot.mtu) {
       counters.tooBig++;
-      this.answer(offset, octets, ICMPV6_PACKET_TOO_BIG, 0, slot.mtu - overhead);
+      this.answerTooBig(offset, octets, slot.mtu - overhead);
       return;
     }
     const hash = flowHash(key);
@@ -266,11 +271,12 @@ export class PuntPath {
   }
 
   private isForService(offset: number, length: number): boolean {
-    if (length < IPV6_HEADER_LENGTH) return false;
     const { memory } = this;
-    const at = offset + IPV6_DESTINATION;
-    if (memory[at] === 0xff) return false;
-    for (const prefix of this.settings.servicePrefixes) if (prefixHolds(prefix, memory, at)) return true;
+    const family = length > 0 && memory[offset]! >> 4 === 4 ? 4 : 6;
+    if (length < (family === 4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH)) return false;
+    const at = offset + (family === 4 ? IPV4_DESTINATION : IPV6_DESTINATION);
+    if (family === 6 && memory[at] === 0xff) return false;
+    for (const prefix of this.settings.servicePrefixes) if (prefix.family === family && prefixHolds(prefix, memory, at)) return true;
     return false;
   }
 
@@ -350,23 +356,46 @@ export class PuntPath {
     return true;
   }
 
+  private answerUnreachable(offset: number, length: number, noService: boolean): void {
+    if (this.isIpv4(offset)) this.answerIpv4(offset, length, noService ? UNREACHABLE_NETWORK : UNREACHABLE_HOST, 0);
+    else this.answer(offset, length, ICMPV6_DESTINATION_UNREACHABLE, noService ? UNREACHABLE_NO_ROUTE : UNREACHABLE_ADDRESS, 0);
+  }
+
+  /** IPv4 without DF: the kernel fragments what is longer than the TUN's MTU; what is too long here came while that fell, and a repetition will fit. */
+  private answerTooBig(offset: number, length: number, mtu: number): void {
+    if (!this.isIpv4(offset)) this.answer(offset, length, ICMPV6_PACKET_TOO_BIG, 0, mtu);
+    else if (!ipv4MayFragment(this.memory, offset)) this.answerIpv4(offset, length, FRAGMENTATION_NEEDED, mtu);
+  }
+
+  private isIpv4(offset: number): boolean {
+    return this.memory[offset]! >> 4 === 4;
+  }
+
   private answer(offset: number, length: number, type: number, code: number, parameter: number): void {
-    if (!this.errorBucket.take(this.nowHigh * 4294.967296 + this.nowLow / 1e6)) {
-      this.counters.errorsLimited++;
-      return;
-    }
+    if (!this.mayAnswer()) return;
     const error = buildIcmpv6Error(this.settings.routerAddress, this.memory, offset, length, { type, code, parameter });
     if (!error) return;
     const written = this.device.writeBatch(error, ZERO, Int32Array.of(error.length), 1, this.refused);
     if (written === 1) this.counters.errorsSent++;
   }
+
+  private answerIpv4(offset: number, length: number, code: number, parameter: number): void {
+    if (!this.mayAnswer()) return;
+    const error = buildIcmpv4Error(this.memory, offset, length, { type: ICMPV4_DESTINATION_UNREACHABLE, code, parameter });
+    if (error && this.sendIcmpv4(error)) this.counters.errorsSent++;
+  }
+
+  private mayAnswer(): boolean {
+    if (this.errorBucket.take(this.nowHigh * 4294.967296 + this.nowLow / 1e6)) return true;
+    this.counters.errorsLimited++;
+    return false;
+  }
 }
 
 const ZERO = Int32Array.of(0);
 
-/** Prefix.contains() on an address inside a larger array, without a view of it. */
+/** Prefix.contains() on an address of its family inside a larger array, without a view of it. */
 function prefixHolds(prefix: Prefix, bytes: Uint8Array, at: number): boolean {
-  if (prefix.family !== 6) return false;
   const whole = prefix.length >> 3;
   for (let i = 0; i < whole; i++) if (prefix.bytes[i] !== bytes[at + i]) return false;
   const rest = prefix.length & 7;

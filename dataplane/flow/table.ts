@@ -14,11 +14,12 @@ import type {
 import { POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
 import { native, type PollHandle } from '../native/index.js';
 import { systemCallError } from '../netlink/error.js';
-import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
+import { FLOW_KEY_LENGTH, flowKeyAddress } from '../packet/flow-key.js';
 import { Prefix, parseIp } from '../packet/ip.js';
 import { BPF_COUNTERS } from './counters.js';
 import {
   DESTINATION_SERVICE,
+  DESTINATION_SERVICE_IPV4,
   DESTINATION_SID,
   LIMITS_VALUE_LENGTH,
   PREFIX_KEY_LENGTH,
@@ -26,6 +27,7 @@ import {
   ROLE_CORE,
   ROLE_NODE,
 } from './layout.js';
+import { openIcmpv4Socket, sendIcmpv4 } from './icmpv4-socket.js';
 import { loadBpf, unpinBpf, type LoadedBpf } from './loader.js';
 import type { BpfMap } from './maps.js';
 import { readOwners, writeOwner } from './owners.js';
@@ -68,6 +70,7 @@ interface OpenState {
   readonly punt: PuntPath;
   readonly ageing: FlowAgeing;
   readonly pathMtuSocket: number;
+  readonly icmpv4Socket: number;
   readonly polls: readonly PollHandle[];
   readonly adopted: readonly { block: number; owner: PolicyBlockOwner }[];
   /** Prefixes in the maps, as text. */
@@ -129,6 +132,7 @@ export class KernelFlowTable implements FlowTable {
 
       const opened = openTun(tunName, policies.leastInnerMtu);
       tun = opened;
+      const icmpv4Socket = openIcmpv4Socket();
       const punt = new PuntPath(
         {
           device: {
@@ -139,6 +143,7 @@ export class KernelFlowTable implements FlowTable {
           newFlows: bpf.maps.newFlows,
           fragments: bpf.maps.fragments,
           policies,
+          sendIcmpv4: (packet) => sendIcmpv4(icmpv4Socket, packet),
           nowNs: () => native.monotonicNs(),
         },
         puntSettings(options),
@@ -162,6 +167,7 @@ export class KernelFlowTable implements FlowTable {
         punt,
         ageing: new FlowAgeing(bpf.maps.flows, bpf.maps.newFlows, () => native.monotonicNs(), this.passes),
         pathMtuSocket,
+        icmpv4Socket,
         polls,
         adopted,
         destinations: new Set(),
@@ -193,7 +199,7 @@ export class KernelFlowTable implements FlowTable {
     const { bpf, destinations, domainSources } = this.opened;
     const wanted = new Map<string, number>();
     for (const prefix of options.sidBlocks) wanted.set(prefix, DESTINATION_SID);
-    for (const prefix of options.servicePrefixes) wanted.set(prefix, DESTINATION_SERVICE);
+    for (const prefix of options.servicePrefixes) wanted.set(prefix, Prefix.from(prefix).family === 4 ? DESTINATION_SERVICE_IPV4 : DESTINATION_SERVICE);
     syncPrefixes(bpf.maps.destinations, destinations, wanted);
     syncPrefixes(bpf.maps.domainSources, domainSources, new Map(options.domainSources.map((prefix) => [prefix, 1])));
     this.opened.governor.configure(options.puntLimits.interfaceRate);
@@ -364,6 +370,7 @@ export class KernelFlowTable implements FlowTable {
     clearTimeout(state.timer);
     for (const poll of state.polls) poll.close();
     native.close(state.pathMtuSocket);
+    native.close(state.icmpv4Socket);
     state.bpf.close();
   }
 }
@@ -384,18 +391,17 @@ function puntSettings(options: DataplaneOptions): PuntSettings {
   };
 }
 
-/** Makes a longest-prefix-match map hold exactly `wanted` (IPv6 prefixes; others have no place in it). `present` is what it holds. */
+/** Makes a longest-prefix-match map hold exactly `wanted`; IPv4 prefixes as those of mapped addresses. `present` is what it holds. */
 function syncPrefixes(map: BpfMap, present: Set<string>, wanted: ReadonlyMap<string, number>): void {
   const keyOf = (prefix: Prefix): Uint8Array => {
     const key = new Uint8Array(PREFIX_KEY_LENGTH);
-    new DataView(key.buffer).setUint32(0, prefix.length, true);
-    key.set(prefix.bytes, 4);
+    new DataView(key.buffer).setUint32(0, prefix.family === 4 ? 96 + prefix.length : prefix.length, true);
+    key.set(flowKeyAddress(prefix.address), 4);
     return key;
   };
   const added = new Set<string>();
   for (const [text, value] of wanted) {
     const prefix = Prefix.from(text);
-    if (prefix.family !== 6) continue;
     map.update(keyOf(prefix), u32(value));
     added.add(prefix.toString());
   }

@@ -79,6 +79,7 @@ export const RTN_UNREACHABLE = 7;
 export const RTM_F_FIB_MATCH = 0x2000;
 
 export const RTNH_F_DEAD = 1;
+export const RTNH_F_ONLINK = 4;
 
 export const RTA_DST = 1;
 export const RTA_OIF = 4;

@@ -1,7 +1,7 @@
 /** From a declared route to what the kernel is told, and the comparison of the two. Pure. */
 import { Prefix } from '../packet/ip.js';
 import type { KernelRoute, LocalBehaviour, NextHop } from '../dataplane.js';
-import { RTN_UNICAST, RTN_UNREACHABLE, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN } from './constants.js';
+import { RTN_UNICAST, RTNH_F_ONLINK, RTN_UNREACHABLE, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN } from './constants.js';
 import { SEG6_LOCAL_ACTIONS, type Encapsulation, type Seg6LocalEncapsulation } from './encapsulation.js';
 import type { RouteMessage, RouteNextHop } from './route.js';
 
@@ -57,7 +57,7 @@ function translateNextHops(hops: readonly NextHop[], find: FindInterface, encaps
     nextHops.push({
       interfaceIndex: link.index,
       weight: Math.min(256, Math.max(1, Math.round(hop.weight ?? 1))),
-      flags: 0,
+      flags: hop.onLink === true ? RTNH_F_ONLINK : 0,
       ...(hop.gateway !== undefined && { gateway: hop.gateway }),
       ...(encapsulation && { encapsulation }),
     });

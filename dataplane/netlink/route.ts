@@ -15,6 +15,7 @@ import {
   RTA_TABLE,
   RTA_VIA,
   RTM_F_FIB_MATCH,
+  RTNH_F_ONLINK,
   RTN_UNICAST,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_COMPAT,
@@ -31,7 +32,7 @@ export interface RouteNextHop {
   readonly gateway?: string;
   /** Share of a multipath route, 1..256. */
   readonly weight: number;
-  /** RTNH_F_*: as told by the kernel. */
+  /** RTNH_F_*: as told by the kernel, which is told RTNH_F_ONLINK. */
   readonly flags: number;
   readonly encapsulation?: Encapsulation;
 }
@@ -75,7 +76,7 @@ function encodeNextHops(writer: MessageWriter, family: Family, nextHops: readonl
   for (const hop of nextHops) {
     // struct rtnexthop: length, flags, weight - 1, interface. The length is filled in as an attribute's.
     const mark = writer.length;
-    writer.u16(0).u8(0).u8(hop.weight - 1).u32(hop.interfaceIndex ?? 0);
+    writer.u16(0).u8(hop.flags & RTNH_F_ONLINK).u8(hop.weight - 1).u32(hop.interfaceIndex ?? 0);
     if (hop.encapsulation) encodeEncapsulation(writer, hop.encapsulation);
     if (hop.gateway !== undefined) encodeGateway(writer, family, hop.gateway);
     writer.close(mark);
@@ -86,10 +87,10 @@ function encodeNextHops(writer: MessageWriter, family: Family, nextHops: readonl
 /** Writes the payload of a message that adds, replaces or (by key: destination, table, metric, protocol) deletes a route. */
 export function encodeRoute(writer: MessageWriter, route: RouteMessage): void {
   const { destination, table } = route;
-  encodeHeader(writer, addressFamily(destination.family), destination.length, table, route.protocol, route.scope, route.type, 0);
-  if (destination.length > 0) writer.attribute(RTA_DST, destination.bytes);
   const [first, ...others] = route.nextHops;
   const single = others.length === 0 ? first : undefined;
+  encodeHeader(writer, addressFamily(destination.family), destination.length, table, route.protocol, route.scope, route.type, (single?.flags ?? 0) & RTNH_F_ONLINK);
+  if (destination.length > 0) writer.attribute(RTA_DST, destination.bytes);
   if (single?.gateway !== undefined) encodeGateway(writer, destination.family, single.gateway);
   if (single?.encapsulation) encodeEncapsulation(writer, single.encapsulation);
   if (route.metric !== undefined) writer.attributeU32(RTA_PRIORITY, route.metric);

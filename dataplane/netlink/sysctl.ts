@@ -2,7 +2,7 @@
  * Kernel parameters under /proc/sys, in the network namespace of the calling thread. A name is given in parts, because interface
  * names may hold dots: `readSysctl('net', 'ipv6', 'conf', 'eth0.100', 'seg6_enabled')`.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 export class SysctlError extends Error {
   override readonly name = 'SysctlError';
@@ -36,6 +36,11 @@ function attempt<T>(verb: string, parts: readonly string[], action: (file: strin
 /** The value without its line end. Throws SysctlError. */
 export function readSysctl(...parts: string[]): string {
   return attempt('read', parts, (file) => readFileSync(file, 'utf8').trimEnd());
+}
+
+/** The names under one, such as those of interfaces. Throws SysctlError. */
+export function listSysctl(...parts: string[]): string[] {
+  return attempt('list', parts, (file) => readdirSync(file));
 }
 
 /** Writes a value unless it stands there already (which also spares a read-only /proc). Throws SysctlError. Returns whether it wrote. */

@@ -1,5 +1,6 @@
 /** H.Encaps and H.Encaps.Red (RFC 8986 sections 5.1 and 5.2): the outer IPv6 header and SRH in front of a packet. */
-import { IPV6_HEADER_LENGTH, PROTOCOL_IPV6, PROTOCOL_ROUTING, writeIpv6Header } from './ipv6.js';
+import { IPV4_TOS, PROTOCOL_IPIP } from './ipv4.js';
+import { IPV6_HEADER_LENGTH, IPV6_NEXT_HEADER, PROTOCOL_IPV6, PROTOCOL_ROUTING, writeIpv6Header } from './ipv6.js';
 import { srhLength, writeSrh } from './srh.js';
 
 /** Hop limit of the outer header as built; the first link sees 63. */
@@ -15,7 +16,8 @@ export function encapsulationOverhead(count: number, reduced: boolean): number {
 }
 
 /**
- * Builds the outer header with traffic class, flow label and payload length zero; `finishOuterHeader` fills those a packet.
+ * Builds the outer header of an IPv6 packet with traffic class, flow label and payload length zero; `finishOuterHeader` fills those a packet, and makes it
+ * that of an IPv4 packet where one follows.
  * `source` and the `segments` (travel order, at least one) are 16 octets each.
  */
 export function buildOuterHeader(source: Uint8Array, segments: readonly Uint8Array[], reduced: boolean): Uint8Array {
@@ -37,14 +39,17 @@ export function buildOuterHeader(source: Uint8Array, segments: readonly Uint8Arr
 }
 
 /**
- * Fills what depends on the packet into the outer header of `overhead` octets at `offset`, in front of an IPv6 packet of `innerLength` octets:
- * traffic class copied from it, flow label, payload length.
+ * Fills what depends on the packet into the outer header of `overhead` octets at `offset`, in front of a packet of `innerLength` octets:
+ * traffic class copied from it (IPv4: DSCP and ECN), flow label, payload length, and the next header of IPv4, which stands in the SRH where there is one.
  */
 export function finishOuterHeader(bytes: Uint8Array, offset: number, overhead: number, innerLength: number, flowLabel: number): void {
   const inner = offset + overhead;
   const payloadLength = overhead - IPV6_HEADER_LENGTH + innerLength;
-  bytes[offset] = 0x60 | (bytes[inner]! & 0xf);
-  bytes[offset + 1] = (bytes[inner + 1]! & 0xf0) | (flowLabel >> 16);
+  const isIpv4 = bytes[inner]! >> 4 === 4;
+  const trafficClass = isIpv4 ? bytes[inner + IPV4_TOS]! : ((bytes[inner]! & 0xf) << 4) | (bytes[inner + 1]! >> 4);
+  if (isIpv4) bytes[offset + (overhead > IPV6_HEADER_LENGTH ? IPV6_HEADER_LENGTH : IPV6_NEXT_HEADER)] = PROTOCOL_IPIP;
+  bytes[offset] = 0x60 | (trafficClass >> 4);
+  bytes[offset + 1] = ((trafficClass & 0xf) << 4) | (flowLabel >> 16);
   bytes[offset + 2] = (flowLabel >> 8) & 0xff;
   bytes[offset + 3] = flowLabel & 0xff;
   bytes[offset + 4] = payloadLength >> 8;

@@ -5,7 +5,7 @@
  *
  * Ports in network order. IPv4 addresses stand as IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2).
  */
-import { formatIp, parseIp } from './ip.js';
+import { Prefix, formatIp, parseIp } from './ip.js';
 
 /** A 5-tuple; addresses are canonical text. */
 export interface FiveTuple {
@@ -27,16 +27,25 @@ export const FLOW_KEY_PROTOCOL = 36;
 
 const MAPPED = '::ffff:';
 
-function writeAddress(out: Uint8Array, at: number, text: string): void {
-  const bytes = parseIp(text);
-  if (!bytes) throw new TypeError(`not an IP address: ${text}`);
-  if (bytes.length === 16) {
-    out.set(bytes, at);
-    return;
-  }
+/** Prefix of the mapped addresses: none of them may be the address of an IPv6 service. */
+export const MAPPED_PREFIX = Prefix.from('::ffff:0:0/96');
+
+/** Writes the IPv4 address at `from` as a mapped one: 16 octets at `at`. */
+export function writeMapped(out: Uint8Array, at: number, source: Uint8Array, from: number): void {
+  for (let i = 0; i < 10; i++) out[at + i] = 0;
   out[at + 10] = 0xff;
   out[at + 11] = 0xff;
-  out.set(bytes, at + 12);
+  for (let i = 0; i < 4; i++) out[at + 12 + i] = source[from + i]!;
+}
+
+/** The 16 octets of an address in a flow key. Throws TypeError when the text is none. */
+export function flowKeyAddress(text: string): Uint8Array {
+  const bytes = parseIp(text);
+  if (!bytes) throw new TypeError(`not an IP address: ${text}`);
+  if (bytes.length === 16) return bytes;
+  const mapped = new Uint8Array(16);
+  writeMapped(mapped, 0, bytes, 0);
+  return mapped;
 }
 
 function readAddress(bytes: Uint8Array, at: number): string {
@@ -47,8 +56,8 @@ function readAddress(bytes: Uint8Array, at: number): string {
 /** The 40 octets of a 5-tuple. Throws TypeError when an address is not one. */
 export function encodeFlowKey(key: FiveTuple): Uint8Array {
   const out = new Uint8Array(FLOW_KEY_LENGTH);
-  writeAddress(out, FLOW_KEY_SOURCE, key.source);
-  writeAddress(out, FLOW_KEY_DESTINATION, key.destination);
+  out.set(flowKeyAddress(key.source), FLOW_KEY_SOURCE);
+  out.set(flowKeyAddress(key.destination), FLOW_KEY_DESTINATION);
   out[FLOW_KEY_SOURCE_PORT] = key.sourcePort >> 8;
   out[FLOW_KEY_SOURCE_PORT + 1] = key.sourcePort & 0xff;
   out[FLOW_KEY_DESTINATION_PORT] = key.destinationPort >> 8;

@@ -3,7 +3,8 @@
  *
  *     client fd10::2 -- fd10::1 ENTRY fd20::1 -- fd20::2 EXIT fd30::1 -- fd30::2 server, service ID fd5e::1 on its loopback
  *
- * SIDs at the exit: fc00:bb:2:1:: (End.DX6 to the server), fc00:bb:2:e:: (End).
+ * SIDs at the exit: fc00:bb:2:1:: (End.DX6 to the server), fc00:bb:2:4:: (End.DX4), fc00:bb:2:e:: (End).
+ * Client and server have IPv4 addresses too, 10.10.0.2 and 10.30.0.2 with the service ID 198.51.100.1; the core has none.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,6 +18,10 @@ export const SERVICE_PREFIX = 'fd5e::/64';
 export const CLIENT = 'fd10::2';
 export const ENTRY_LOOPBACK = 'fc00:bb:1::1';
 export const SID_DX6 = 'fc00:bb:2:1::';
+export const SERVICE_IPV4 = '198.51.100.1';
+export const SERVICE_PREFIX_IPV4 = '198.51.100.0/24';
+export const CLIENT_IPV4 = '10.10.0.2';
+export const SID_DX4 = 'fc00:bb:2:4::';
 export const SID_END = 'fc00:bb:2:e::';
 export const SID_BLOCK = 'fc00:bb::/32';
 
@@ -105,6 +110,8 @@ const PYTHON = '/usr/bin/python3';
 const HOST_TOOL = fileURLToPath(new URL('../../../test/lab/flow-host.py', import.meta.url));
 
 export interface SendRequest {
+  /** The IPv6 service by default. */
+  readonly destination?: string;
   readonly port: number;
   readonly sourcePort?: number;
   readonly count?: number;
@@ -124,7 +131,7 @@ export interface SendRequest {
 
 export interface SendResult {
   readonly replies: number;
-  /** ICMPv6 errors the host was told of. */
+  /** ICMP errors the host was told of. */
   readonly errors: readonly { readonly type: number; readonly code: number; readonly mtu: number }[];
 }
 
@@ -139,7 +146,7 @@ export class Capture {
   async read<F extends string>(count: number, fields: readonly F[]): Promise<Record<F, string[]>[]> {
     let lines: string[] = [];
     await until(`${count} packets in ${this.file}`, 5000, () => {
-      const text = execFileSync('tshark', ['-r', this.file, '-T', 'fields', '-E', 'occurrence=a', '-E', 'separator=;', ...fields.flatMap((field) => ['-e', field])], {
+      const text = execFileSync('tshark', ['-r', this.file, '-o', 'ip.check_checksum:TRUE', '-T', 'fields', '-E', 'occurrence=a', '-E', 'separator=;', ...fields.flatMap((field) => ['-e', field])], {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'ignore'],
       });
@@ -219,6 +226,19 @@ export class FlowChain {
     this.ip('exit', '-6 route add fc00:bb:1::/48 via fd20::1');
     this.ip('exit', `-6 route add ${SID_DX6}/128 encap seg6local action End.DX6 nh6 fd30::2 dev x1`);
     this.ip('exit', `-6 route add ${SID_END}/128 encap seg6local action End dev x1`);
+    this.upIpv4();
+  }
+
+  private upIpv4(): void {
+    this.exec('exit', 'sysctl', '-qw', 'net.ipv4.conf.all.forwarding=1');
+    for (const [node, device, address] of [['client', 'c0', CLIENT_IPV4], ['entry', 'e0', '10.10.0.1'], ['exit', 'x1', '10.30.0.1'], ['server', 's0', '10.30.0.2']] as const) {
+      this.ip(node, `addr add ${address}/24 dev ${device}`);
+    }
+    this.ip('client', 'route add default via 10.10.0.1');
+    this.ip('server', 'route add default via 10.30.0.1');
+    this.ip('server', `addr add ${SERVICE_IPV4}/32 dev lo`);
+    this.ip('exit', 'route add 10.10.0.0/24 via inet6 fd20::1 dev x0');
+    this.ip('exit', `-6 route add ${SID_DX4}/128 encap seg6local action End.DX4 nh4 10.30.0.2 dev x1`);
   }
 
   private link(left: Node, leftName: string, leftAddress: string, right: Node, rightName: string, rightAddress: string): void {
@@ -246,9 +266,9 @@ export class FlowChain {
     return (JSON.parse(this.exec(node, 'ip', '-j', 'link', 'show', 'dev', interfaceName)) as { address: string }[])[0]!.address;
   }
 
-  /** A UDP echo server on the service ID. */
-  async startEcho(port: number): Promise<ChildProcess> {
-    const child = this.spawn('server', [PYTHON, HOST_TOOL, 'echo', SERVICE, String(port)]);
+  /** A UDP echo server on a service ID. */
+  async startEcho(port: number, service = SERVICE): Promise<ChildProcess> {
+    const child = this.spawn('server', [PYTHON, HOST_TOOL, 'echo', service, String(port)]);
     await once(child.stdout!, 'data');
     return child;
   }
@@ -261,7 +281,7 @@ export class FlowChain {
     return JSON.parse(text) as SendResult;
   }
 
-  /** Sends whole IPv6 packets out of an interface. */
+  /** Sends whole packets out of an interface. */
   sendRaw(node: Node, interfaceName: string, gateway: string, packets: readonly Uint8Array[]): void {
     this.exec(node, PYTHON, HOST_TOOL, 'raw', interfaceName, gateway, ...packets.map((packet) => Buffer.from(packet).toString('hex')));
   }

@@ -3,7 +3,7 @@
 
     flow-host.py echo ADDRESS PORT              answers UDP datagrams; prints a line when ready
     flow-host.py send JSON                      sends UDP datagrams and prints what came back, as JSON
-    flow-host.py raw INTERFACE GATEWAY HEX...   sends Ethernet frames around IPv6 packets given in hex
+    flow-host.py raw INTERFACE GATEWAY HEX...   sends Ethernet frames around IPv6 or IPv4 packets given in hex
 """
 import json
 import select
@@ -12,11 +12,23 @@ import struct
 import sys
 import time
 
-IPV6_RECVERR, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_DONT, UDP_SEGMENT = 25, 23, 3, 0, 103
+UDP_SEGMENT, PMTUDISC_PROBE, PMTUDISC_DONT = 103, 3, 0
+
+
+class Options:
+    """Socket options by the version of an address; `origin` marks errors that came by ICMP."""
+
+    def __init__(self, address):
+        if ":" in address:
+            self.family, self.any, self.level, self.origin = socket.AF_INET6, "::", socket.IPPROTO_IPV6, 3
+            self.receive_errors, self.mtu_discover, self.hops, self.traffic_class = 25, 23, socket.IPV6_UNICAST_HOPS, socket.IPV6_TCLASS
+        else:
+            self.family, self.any, self.level, self.origin = socket.AF_INET, "0.0.0.0", socket.IPPROTO_IP, 2
+            self.receive_errors, self.mtu_discover, self.hops, self.traffic_class = 11, 10, socket.IP_TTL, socket.IP_TOS
 
 
 def echo(address, port):
-    server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    server = socket.socket(Options(address).family, socket.SOCK_DGRAM)
     server.bind((address, int(port)))
     print("ready", flush=True)
     while True:
@@ -24,7 +36,7 @@ def echo(address, port):
         server.sendto(data, peer)
 
 
-def read_errors(client):
+def read_errors(client, options):
     errors = []
     while True:
         try:
@@ -32,22 +44,23 @@ def read_errors(client):
         except OSError:
             return errors
         for level, kind, data in ancillary:
-            if level == socket.IPPROTO_IPV6 and kind == IPV6_RECVERR:
+            if level == options.level and kind == options.receive_errors:
                 _, origin, icmp_type, code, _, info, _ = struct.unpack("IBBBBII", data[:16])
-                if origin == 3:  # SO_EE_ORIGIN_ICMP6
+                if origin == options.origin:
                     errors.append({"type": icmp_type, "code": code, "mtu": info})
 
 
 def send(request):
-    client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    client.bind(("::", request.get("sourcePort", 0)))
-    client.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+    options = Options(request["destination"])
+    client = socket.socket(options.family, socket.SOCK_DGRAM)
+    client.bind((options.any, request.get("sourcePort", 0)))
+    client.setsockopt(options.level, options.receive_errors, 1)
     # Path MTUs learned by the host would hide what the router says: probe, or let the host fragment to the link.
-    client.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT if request.get("fragment") else IPV6_PMTUDISC_PROBE)
+    client.setsockopt(options.level, options.mtu_discover, PMTUDISC_DONT if request.get("fragment") else PMTUDISC_PROBE)
     if "hops" in request:
-        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, request["hops"])
+        client.setsockopt(options.level, options.hops, request["hops"])
     if "trafficClass" in request:
-        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, request["trafficClass"])
+        client.setsockopt(options.level, options.traffic_class, request["trafficClass"])
     if "destinationOptions" in request:
         client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes.fromhex(request["destinationOptions"]))
     segments = request.get("segments", 1)
@@ -59,12 +72,12 @@ def send(request):
         try:
             client.sendto(bytes([i & 255]) * (request.get("size", 20) * segments), (request["destination"], request["port"]))
         except OSError:  # an error about an earlier datagram
-            errors += read_errors(client)
+            errors += read_errors(client, options)
         deadline = time.monotonic() + request.get("waitMs", 2000) / 1000
         answered = 0
         while answered < segments and time.monotonic() < deadline:
             select.select([client], [], [client], max(0, deadline - time.monotonic()))
-            found = read_errors(client)
+            found = read_errors(client, options)
             errors += found
             try:
                 client.recv(65535)
@@ -80,7 +93,8 @@ def raw(interface, gateway, packets):
     link.bind((interface, 0))
     own = link.getsockname()[4]
     for packet in packets:
-        link.send(bytes.fromhex(gateway.replace(":", "")) + own + b"\x86\xdd" + bytes.fromhex(packet))
+        ethertype = b"\x08\x00" if packet[0] == "4" else b"\x86\xdd"
+        link.send(bytes.fromhex(gateway.replace(":", "")) + own + ethertype + bytes.fromhex(packet))
 
 
 if sys.argv[1] == "echo":

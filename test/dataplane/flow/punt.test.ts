@@ -53,9 +53,11 @@ describe('the punt path', () => {
   let punt: PuntPath;
   let policies: PolicyTable;
   let nowNs: bigint;
+  let errors: Uint8Array[];
 
   beforeEach(() => {
     device = new FakeDevice();
+    errors = [];
     flows = new MemoryMap('flows', 40, FLOW_VALUE_LENGTH, 1000);
     newFlows = new MemoryMap('newFlows', 40, FLOW_VALUE_LENGTH, 1000);
     fragments = new MemoryMap('fragments', FRAGMENT_KEY_LENGTH, FRAGMENT_VALUE_LENGTH, 1000);
@@ -70,7 +72,7 @@ describe('the punt path', () => {
     });
     policies.set([{ policy: 16, segments: [SID], mtu: 1500 }, { policy: 17, segments: [], mtu: 1500 }]);
     punt = new PuntPath(
-      { device, flows, newFlows, fragments, policies, nowNs: () => nowNs },
+      { device, flows, newFlows, fragments, policies, sendIcmpv4: (packet) => errors.push(packet) > 0, nowNs: () => nowNs },
       { routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64')], requirementOption: 0x1e },
       1500,
     );
