@@ -36,10 +36,14 @@ export interface ConnectionHandlers {
   fault(fault: Fault, raw: Uint8Array): void;
   failed(reason: string): void;
   drained(): void;
+  /** Every message as it goes over the wire; `raw` views a buffer that is used again. */
+  message(connection: Connection, direction: 'sent' | 'received', raw: Uint8Array): void;
 }
 
 /** How much longer than the hold time we wait for octets that may be in the socket already, ms. */
 const holdGraceMs = 50;
+
+const NO_OCTETS = new Uint8Array(0);
 
 export class Connection {
   state: FsmState;
@@ -54,6 +58,9 @@ export class Connection {
   private sendHold: SendHold | undefined;
   private graced = false;
   private lastNotification: Notification | undefined;
+  /** OPEN messages of this connection as they went over the wire; empty before. */
+  sentOpen: Uint8Array = NO_OCTETS;
+  receivedOpen: Uint8Array = NO_OCTETS;
   private current: { readonly message: Message; readonly raw: Uint8Array } | undefined;
 
   constructor(
@@ -105,6 +112,8 @@ export class Connection {
     const bytes = messages.length === 1 ? messages[0]! : Buffer.concat(messages);
     this.options.counters.sent[type] += messages.length;
     this.options.counters.octetsSent += bytes.length;
+    if (type === 'open') this.sentOpen = messages[0]!;
+    for (const message of messages) this.handlers.message(this, 'sent', message);
     this.stream.write(bytes);
     this.sendHold?.wrote(bytes.length);
   }
@@ -129,7 +138,8 @@ export class Connection {
     return this.options.open.localAs === this.options.open.peerAs;
   }
 
-  private decodeContext(): DecodeContext {
+  /** How the peer writes its messages. */
+  decodeContext(): DecodeContext {
     return {
       fourOctetAs: this.negotiated?.fourOctetAs ?? false,
       addPath: (afi, safi) => includesFamily(this.negotiated?.addPathReceive, afi, safi),
@@ -271,6 +281,8 @@ export class Connection {
     }
     const { message } = result;
     this.options.counters.received[message.type]++;
+    if (message.type === 'open') this.receivedOpen = Uint8Array.from(raw);
+    this.handlers.message(this, 'received', raw);
     this.current = { message, raw };
     switch (message.type) {
       case 'open':

@@ -4,6 +4,7 @@ import type { NextHopResolver } from './best-path.js';
 import type { LocRib } from './loc-rib.js';
 import type { LocalSpeaker } from './policy.js';
 import type { PolicyBook } from './policy/book.js';
+import type { Taps } from './telemetry/tap.js';
 import type { Transport } from './transport.js';
 import type { FamilyName } from './wire/families.js';
 
@@ -34,5 +35,7 @@ export interface Environment {
   readonly locRib: LocRib;
   /** The policies as configured now. */
   readonly policies: () => PolicyBook;
+  /** Telemetry that looks on. */
+  readonly taps: Taps;
   readonly report: (peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array) => void;
 }

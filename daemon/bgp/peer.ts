@@ -15,8 +15,10 @@ import type { OpenOptions } from './open.js';
 import { peerPolicy } from './peer-policy.js';
 import { maximumPrefixesNotification, PrefixLimits } from './prefix-limits.js';
 import { RouteExchange } from './route-exchange.js';
+import type { SessionEnd, TappedSession } from './telemetry/tap.js';
 import type { Stream } from './transport.js';
 import type { FamilyName } from './wire/families.js';
+import { encodeNotification } from './wire/encode.js';
 import { CeaseSubcode, describeNotification } from './wire/notification.js';
 import type { Fault, Notification, OpenMessage } from './wire/types.js';
 
@@ -59,6 +61,7 @@ export class Peer {
   private second: Connection | undefined;
   private readonly connectionOptions: ConnectionOptions;
   private readonly handlers: ConnectionHandlers;
+  private lastTapped: { readonly connection: Connection; readonly negotiated: Connection['negotiated']; readonly session: TappedSession } | undefined;
   /** The Restart State bit belongs to the first session after the restart (RFC 4724 section 4.1). */
   private readonly gracefulRestart: { readonly timeMs: number; restarting: boolean };
 
@@ -211,7 +214,7 @@ export class Peer {
   }
 
   private connectionHandlers(): ConnectionHandlers {
-    const { report, clock } = this.environment;
+    const { report, clock, taps } = this.environment;
     return {
       stateChanged: (connection, from) => this.stateChanged(connection, from),
       survivesCollision: (connection, open) => this.survivesCollision(connection, open),
@@ -220,15 +223,18 @@ export class Peer {
         this.gracefulRestart.restarting = false;
         this.changedAt = clock.now();
         this.exchange.begin(connection, negotiated);
+        if (taps.active) taps.up(this.tapped(connection));
       },
-      sessionDown: (_connection, notification) => {
+      sessionDown: (connection, notification) => {
         this.changedAt = clock.now();
+        if (taps.active) taps.down(this.tapped(connection), this.sessionEnd(notification));
         this.exchange.end(notification);
       },
       update: (message, raw) => {
         if (message.disposition === 'treatAsWithdraw') this.counters.treatAsWithdraw++;
         else if (message.disposition === 'attributeDiscard') this.counters.attributeDiscard++;
         for (const fault of message.faults) this.reportFault(fault, raw);
+        if (taps.active && message.faults.length > 0) taps.faulty(this.tapped(this.primary), raw);
         const { cpn } = message.attributes ?? {};
         if (cpn && cpn.events.length > 0) report(this.address, 'fault', describeCpnEvents(cpn.events), cpn.value);
         this.exchange.update(message);
@@ -238,6 +244,9 @@ export class Peer {
       fault: (fault, raw) => this.reportFault(fault, raw),
       failed: (reason) => this.failed(reason),
       drained: () => this.exchange.pump(),
+      message: (connection, direction, raw) => {
+        if (taps.active) taps.message(this.tapped(connection), direction, raw);
+      },
     };
   }
 
@@ -255,6 +264,42 @@ export class Peer {
   private reportFault(fault: Fault, raw: Uint8Array): void {
     const attribute = fault.attribute === undefined ? '' : `attribute ${fault.attribute}: `;
     this.environment.report(this.address, 'fault', `${attribute}${fault.reason} (${fault.section}, ${fault.disposition})`, fault.raw ?? raw);
+  }
+
+  /** The session of a connection as telemetry names it. */
+  tapped(connection: Connection = this.primary): TappedSession {
+    // Made once for each state of a connection: telemetry sees every message.
+    const { negotiated, sentOpen, receivedOpen } = connection;
+    const known = this.lastTapped;
+    if (known?.connection === connection && known.negotiated === negotiated && known.session.sentOpen === sentOpen && known.session.receivedOpen === receivedOpen) return known.session;
+    const session = this.describe(connection);
+    this.lastTapped = { connection, negotiated, session };
+    return session;
+  }
+
+  private describe(connection: Connection): TappedSession {
+    const { negotiated, stream, sentOpen, receivedOpen } = connection;
+    const { config, environment } = this;
+    return {
+      address: config.address,
+      as: config.as,
+      localAddress: stream?.local.address ?? config.localAddress,
+      localAs: environment.local.as,
+      identifier: negotiated?.identifier ?? '0.0.0.0',
+      localPort: stream?.local.port ?? 0,
+      remotePort: stream?.remote.port ?? 0,
+      fourOctetAs: negotiated?.fourOctetAs ?? true,
+      families: negotiated?.families ?? [],
+      asReceived: { ...connection.decodeContext(), ibgp: true },
+      sentOpen,
+      receivedOpen,
+    };
+  }
+
+  /** How the session ended: whoever said the last word. */
+  private sessionEnd(notification: Notification | undefined): SessionEnd {
+    if (!notification) return { kind: 'closed' };
+    return { kind: this.lastError?.direction === 'received' ? 'received' : 'sent', notification: encodeNotification(notification) };
   }
 
   private notified(direction: 'sent' | 'received', notification: Notification): void {
@@ -279,6 +324,7 @@ export class Peer {
     }
     if (connection !== this.primary) return;
     this.environment.report(this.address, 'state', `${from} -> ${name}`);
+    if (this.environment.taps.active) this.environment.taps.state(this.tapped(connection), from, name);
     if ((name === 'Idle' || name === 'Active') && this.second && !this.primary.state.stopped) this.promote();
   }
 

@@ -17,6 +17,7 @@ import { Peer } from './peer.js';
 import { policyBookConfig } from './peer-policy.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
 import { PolicyBook } from './policy/book.js';
+import { Taps } from './telemetry/tap.js';
 import { tcpTransport } from './tcp-transport.js';
 import type { Listener, Stream, Transport } from './transport.js';
 import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
@@ -84,6 +85,7 @@ export class BgpSpeaker {
       resolve: this.nextHops.resolve,
       locRib: new LocRib(this.nextHops.resolve),
       policies: () => this.policyBook,
+      taps: new Taps(),
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
     };
     this.feed = new ChangeFeed(this.local);
