@@ -334,7 +334,7 @@ export class FacadeOverRouter implements RouterFacade {
         });
       }
     }
-    return [...byExit].map(([exit, list]) => ({ exit, local: exit === own, path: paths.get(exit), instances: list }));
+    return [...byExit].map(([exit, list]) => ({ exit, local: exit === own, path: paths.ofExit(exit), instances: list }));
   }
 
   *fib(service: string | undefined): Generator<FibView> {

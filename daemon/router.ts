@@ -7,10 +7,11 @@
 import { randomInt } from 'node:crypto';
 import type { Dataplane, DataplaneOptions } from '../dataplane/dataplane.js';
 import { Prefix } from '../dataplane/packet/ip.js';
+import { ExitWays } from './awareness/exit-ways.js';
 import { healthChecks } from './awareness/health/start.js';
 import { LocalInstances } from './awareness/instances.js';
 import { PathMonitor } from './awareness/path-monitor.js';
-import { StampService } from './awareness/stamp/service.js';
+import { StampService, type StampSettings } from './awareness/stamp/service.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { ComputingExchange } from './computing-exchange.js';
@@ -62,13 +63,10 @@ export class Router implements RouterParts {
 
   private readonly exchange: ComputingExchange;
   private current: Config;
-  private via: ReadonlyMap<string, Via>;
   private northbound: NorthboundServer | undefined;
   private restartTimer: Timer | undefined;
   private readonly sidPrefixes = new Set<string>();
-  /** Exits with a candidate: the first SID towards them, by service. */
-  private readonly exits = new Map<string, Map<string, string>>();
-  private readonly exitsOfService = new Map<string, readonly string[]>();
+  private readonly ways: ExitWays;
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
 
@@ -90,7 +88,6 @@ export class Router implements RouterParts {
   private constructor(private readonly options: RouterOptions) {
     const { config, clock, log, dataplane } = options;
     this.current = config;
-    this.via = viaTable(config);
     this.startedAt = clock.now();
     this.events = new EventLog(clock);
     this.events.subscribe(({ severity, text, type, fields }) => log[severity === 'warning' ? 'warn' : severity](text, { event: type, ...fields }));
@@ -104,17 +101,23 @@ export class Router implements RouterParts {
       clock,
       this.events,
     );
-    this.paths.onChange((exit) => {
-      this.steering.onPathChange([exit]);
+    this.paths.onChange(({ exit }) => {
+      const { writes, movedPolicies, movedFlows } = this.steering.onPathChange([exit]);
       this.changes.notify('rib', undefined);
+      return { replannedPolicies: writes - movedPolicies, movedPolicies, movedFlows };
     });
+    this.ways = new ExitWays(
+      (service) => this.computingRib.candidates(service),
+      (ways) => this.paths.setWays(ways),
+    );
+    this.ways.configure(config.cpn.services);
     this.steering = new Steering({
       clock,
       log,
       rib: this.computingRib,
       flows: dataplane.flows,
       config: steeringConfig(config),
-      pathState: (exit) => this.paths.get(exit) ?? UNKNOWN_PATH,
+      pathState: (exit, transit) => this.paths.get(exit, transit) ?? UNKNOWN_PATH,
       sidResolves: (sid) => this.sidResolves(sid),
       seed: randomInt(0, 0xffff_ffff),
     });
@@ -248,15 +251,14 @@ export class Router implements RouterParts {
 
   private async apply(config: Config, before: Config): Promise<void> {
     this.current = config;
-    this.via = viaTable(config);
     this.options.log.setLevel?.(config.log.level);
     await this.dataplane.reconfigure(dataplaneOptions(config));
     await this.applyAddresses(config, before);
     this.unicast.setConfig(config);
     this.applySids();
-    this.stamp?.reconfigure({ intervalMs: config.cpn.stamp.intervalMs, lost: config.cpn.stamp.lost, allowed: config.router.domainSources });
+    this.stamp?.reconfigure(stampSettings(config));
     this.instances.configure(instancesConfig(config));
-    this.trackExits([...this.exitsOfService.keys()]);
+    this.ways.configure(config.cpn.services);
     this.steering.reconfigure(steeringConfig(config));
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.exchange.announceNetworks(this.current.bgp?.networks ?? []);
@@ -290,14 +292,14 @@ export class Router implements RouterParts {
     }
   }
 
-  private makeStamp({ router, cpn }: Config): StampService | undefined {
-    const { enabled, port, intervalMs, lost } = cpn.stamp;
+  private makeStamp(config: Config): StampService | undefined {
+    const { enabled, port } = config.cpn.stamp;
     if (!enabled) return undefined;
     return new StampService(
-      { address: router.loopback, port, intervalMs, lost, allowed: router.domainSources },
+      { address: config.router.loopback, port, ...stampSettings(config) },
       {
-        onAlive: (exit, alive) => this.paths.aliveChanged(exit, alive),
-        onMeasured: (exit) => this.paths.measured(exit),
+        onAlive: (way, alive, outage) => this.paths.aliveChanged(way, alive, outage),
+        onMeasured: (way) => this.paths.measured(way),
         onError: (error) => this.events.emit('awareness', 'stamp.error', 'warning', `STAMP: ${String(error)}`),
       },
       this.clock,
@@ -318,38 +320,9 @@ export class Router implements RouterParts {
   }
 
   private servicesChanged(services: ReadonlySet<string>): void {
-    this.trackExits(services);
+    this.ways.track(services);
     this.steering.onRibChange(services);
     for (const service of services) this.changes.notify('rib', service);
-  }
-
-  /** Keeps the exits whose way is watched: those behind some candidate, each with the first SID towards it. */
-  private trackExits(services: Iterable<string>): void {
-    let changed = false;
-    for (const service of services) {
-      const via = this.via.get(service) ?? this.via.get('default') ?? {};
-      const now = new Map<string, string>();
-      for (const { exit, instance } of this.computingRib.candidates(service)) {
-        const first = via[exit]?.[0] ?? instance.sid?.sid;
-        if (first !== undefined && !now.has(exit)) now.set(exit, first);
-      }
-      for (const exit of this.exitsOfService.get(service) ?? []) {
-        const watched = this.exits.get(exit);
-        if (!watched || now.has(exit)) continue;
-        watched.delete(service);
-        if (watched.size === 0) this.exits.delete(exit);
-        changed = true;
-      }
-      for (const [exit, first] of now) {
-        const watched = this.exits.get(exit) ?? new Map<string, string>();
-        if (watched.get(service) === first) continue;
-        this.exits.set(exit, watched.set(service, first));
-        changed = true;
-      }
-      if (now.size > 0) this.exitsOfService.set(service, [...now.keys()]);
-      else this.exitsOfService.delete(service);
-    }
-    if (changed) this.paths.setExits(new Map([...this.exits].map(([exit, firsts]) => [exit, firsts.values().next().value!])));
   }
 
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */
@@ -374,11 +347,6 @@ export class Router implements RouterParts {
   }
 }
 
-type Via = Readonly<Record<string, readonly string[]>>;
-
-/** Transit SIDs before the instance SID, by exit, of every service of the configuration and of `default`. */
-const viaTable = ({ cpn }: Config): ReadonlyMap<string, Via> => new Map(cpn.services.map(({ id, via }) => [id, via]));
-
 function dataplaneOptions(config: Config): DataplaneOptions {
   const { router, interfaces, cpn, dataplane } = config;
   return {
@@ -398,6 +366,11 @@ function dataplaneOptions(config: Config): DataplaneOptions {
 
 function steeringConfig({ cpn, dataplane }: Config): SteeringConfig {
   return { services: cpn.services, flowIdleMs: dataplane.flowIdleMs, maxFlows: dataplane.maxFlows, restartTimeMs: cpn.restartTimeMs };
+}
+
+function stampSettings({ router, cpn }: Config): StampSettings {
+  const { intervalMs, lost, leastBoundMs, holdDownMs, synchronised } = cpn.stamp;
+  return { intervalMs, lost, leastBoundMs, holdMs: holdDownMs, synchronised, allowed: router.domainSources, sidBlocks: router.sidBlocks };
 }
 
 function instancesConfig({ router, cpn }: Config): ConstructorParameters<typeof LocalInstances>[0] {

@@ -1,17 +1,20 @@
 /**
- * The way to every exit: what STAMP measures and how the first SID resolves, as one PathState an exit. Losing or regaining an exit, and
+ * The ways to every exit: what STAMP measures along each and how its first SID resolves, as one PathState a way. Losing or regaining a way, and
  * changes of the route, are told at once; measured values only when they moved enough to matter for a choice.
  */
 import type { Clock, Timer } from '../clock.js';
 import type { EventLog } from '../events.js';
 import type { PathState } from '../rib/candidate.js';
 import type { RouteTable } from '../../dataplane/dataplane.js';
+import type { Outage } from './stamp/session.js';
 import type { PathStatistics } from './stamp/statistics.js';
+import { wayName, type Way } from './stamp/way.js';
 
 /** The measuring side: `StampService` fits. Undefined where STAMP is off. */
-export interface ExitMeter {
-  setTargets(exits: Iterable<string>): void;
-  state(exit: string): { readonly alive: boolean; readonly statistics: Pick<PathStatistics, 'rttUs' | 'jitterUs' | 'lossPpm'> } | undefined;
+export interface WayMeter {
+  setTargets(ways: Iterable<Way>): void;
+  /** By `wayName`. */
+  state(way: string): { readonly alive: boolean; readonly statistics: Pick<PathStatistics, 'rttUs' | 'jitterUs' | 'lossPpm'> } | undefined;
 }
 
 export interface PathMonitorOptions {
@@ -23,12 +26,24 @@ export interface PathMonitorOptions {
   readonly refreshMs?: number;
 }
 
-export type PathListener = (exit: string, state: PathState) => void;
+/** A way with the address whose route decides: the first SID on it. */
+export interface WatchedWay extends Way {
+  readonly first: string;
+}
+
+/** What followed from a change, for the event that tells of it. */
+export interface PathConsequence {
+  /** Policies that lead another way to the same exit now, and those that lead to another exit, with the flows pinned to them. */
+  readonly replannedPolicies: number;
+  readonly movedPolicies: number;
+  readonly movedFlows: number;
+}
+
+export type PathListener = (way: Way, state: PathState) => PathConsequence | undefined;
 
 interface Entry {
-  readonly exit: string;
-  /** Address whose route decides: the first SID towards the exit. */
-  first: string;
+  readonly name: string;
+  way: WatchedWay;
   resolution: { readonly resolved: boolean; readonly mtu: number };
   told: PathState | undefined;
 }
@@ -50,7 +65,7 @@ export class PathMonitor {
   constructor(
     private readonly options: PathMonitorOptions,
     private readonly routes: Pick<RouteTable, 'lookup'>,
-    private readonly meter: ExitMeter | undefined,
+    private readonly meter: WayMeter | undefined,
     private readonly clock: Clock,
     private readonly events: EventLog,
   ) {}
@@ -59,29 +74,42 @@ export class PathMonitor {
     this.listeners.push(listener);
   }
 
-  /** Watches exactly these exits: exit router ID -> first SID of the way to it (the instance's SID, or a transit SID before it). */
-  setExits(exits: ReadonlyMap<string, string>): void {
-    for (const exit of [...this.entries.keys()]) if (!exits.has(exit)) this.entries.delete(exit);
+  /** Watches exactly these ways from now on. */
+  setWays(ways: Iterable<WatchedWay>): void {
+    const wanted = new Map<string, WatchedWay>();
+    for (const way of ways) wanted.set(wayName(way.exit, way.transit), way);
+    for (const name of [...this.entries.keys()]) if (!wanted.has(name)) this.entries.delete(name);
     let changed = false;
-    for (const [exit, first] of exits) {
-      const entry = this.entries.get(exit);
-      if (entry?.first === first) continue;
-      changed = true;
-      if (entry) entry.first = first;
-      else this.entries.set(exit, { exit, first, resolution: exit === this.options.ownExit ? { resolved: true, mtu: LOOPBACK_MTU } : UNRESOLVED, told: undefined });
+    for (const [name, way] of wanted) {
+      const entry = this.entries.get(name);
+      if (entry?.way.first !== way.first) changed = true;
+      if (entry) entry.way = way;
+      else this.entries.set(name, { name, way, resolution: this.isOwn(way) ? { resolved: true, mtu: LOOPBACK_MTU } : UNRESOLVED, told: undefined });
     }
-    this.meter?.setTargets([...this.entries.keys()].filter((exit) => exit !== this.options.ownExit));
+    this.meter?.setTargets([...wanted.values()].filter((way) => !this.isOwn(way)));
     if (changed) this.refresh();
   }
 
-  /** Undefined for an exit that is not watched, or whose route was not looked up yet. */
-  get(exit: string): PathState | undefined {
-    return this.entries.get(exit)?.told;
+  private isOwn({ exit }: Way): boolean {
+    return exit === this.options.ownExit;
   }
 
-  /** All watched exits with the newest values, for display. */
-  *list(): Iterable<{ readonly exit: string; readonly state: PathState }> {
-    for (const entry of this.entries.values()) yield { exit: entry.exit, state: this.present(entry) };
+  /** Undefined for a way that is not watched, or whose route was not looked up yet. */
+  get(exit: string, transit: readonly string[] = []): PathState | undefined {
+    return this.entries.get(wayName(exit, transit))?.told;
+  }
+
+  /** The best of the ways to an exit: alive, with a route, then the shortest round trip. */
+  ofExit(exit: string): PathState | undefined {
+    const rank = ({ alive, resolved, rttUs }: PathState): number => (alive && resolved ? (rttUs ?? Number.MAX_VALUE) : Infinity);
+    let best: PathState | undefined;
+    for (const { way, told } of this.entries.values()) if (way.exit === exit && told && (!best || rank(told) < rank(best))) best = told;
+    return best;
+  }
+
+  /** All watched ways with the newest values, for display. */
+  *list(): Iterable<{ readonly way: Way; readonly state: PathState }> {
+    for (const entry of this.entries.values()) yield { way: entry.way, state: this.present(entry) };
   }
 
   /** Routes changed: looks all resolutions up again. Calls in between are gathered. */
@@ -107,13 +135,13 @@ export class PathMonitor {
   private async resolveAll(): Promise<void> {
     await Promise.all(
       [...this.entries.values()].map(async (entry) => {
-        if (entry.exit !== this.options.ownExit) {
-          const first = entry.first;
+        if (!this.isOwn(entry.way)) {
+          const { exit, first } = entry.way;
           const found = await this.routes.lookup(first).catch((error: unknown) => {
-            this.events.emit('awareness', 'path.lookup-failed', 'warning', `route lookup for ${first} failed: ${error instanceof Error ? error.message : String(error)}`, { exit: entry.exit });
+            this.events.emit('awareness', 'path.lookup-failed', 'warning', `route lookup for ${first} failed: ${error instanceof Error ? error.message : String(error)}`, { exit });
             return undefined;
           });
-          if (entry.first !== first) return;
+          if (entry.way.first !== first) return;
           entry.resolution = found ? { resolved: !found.isDefault, mtu: found.mtu } : UNRESOLVED;
         }
         this.tell(entry);
@@ -121,17 +149,31 @@ export class PathMonitor {
     );
   }
 
-  /** To be called when the meter has new values of an exit (`StampListener.onMeasured`). */
-  measured(exit: string): void {
-    const entry = this.entries.get(exit);
+  /** To be called when the meter has new values of a way (`StampListener.onMeasured`). */
+  measured(way: string): void {
+    const entry = this.entries.get(way);
     if (entry?.told) this.tell(entry);
   }
 
-  /** To be called when an exit stopped answering or answers again (`StampListener.onAlive`). */
-  aliveChanged(exit: string, alive: boolean): void {
-    this.events.emit('awareness', alive ? 'stamp.exit-back' : 'stamp.exit-lost', alive ? 'info' : 'warning', alive ? `exit ${exit} answers probes again` : `exit ${exit} no longer answers probes`, { exit });
-    const entry = this.entries.get(exit);
-    if (entry) this.tell(entry);
+  /** To be called when a way stopped answering or answers again (`StampListener.onAlive`). Writes the one event about it, with what followed. */
+  aliveChanged(way: string, alive: boolean, outage: Outage): void {
+    const entry = this.entries.get(way);
+    if (!entry) return;
+    const after = this.tell(entry);
+    const { exit, transit } = entry.way;
+    const { first, last, sinceUnixMs, elapsedMs } = outage;
+    const since = new Date(sinceUnixMs).toISOString();
+    const what = alive
+      ? `exit ${way} answers probes again, after ${Math.round(elapsedMs)} ms`
+      : `exit ${way} no longer answers probes: ${first} to ${last} are missing since ${since} (${Math.round(elapsedMs)} ms)`;
+    const { replannedPolicies, movedPolicies, movedFlows } = after;
+    const followed = [
+      ...(replannedPolicies > 0 ? [`${replannedPolicies} policies lead another way to the same exit`] : []),
+      ...(movedPolicies > 0 ? [`${movedPolicies} policies with ${movedFlows} flows moved to other exits`] : []),
+    ];
+    const fields = { exit, via: transit.join(' '), firstMissing: first, lastMissing: last, since, elapsedMs: Math.round(elapsedMs), replannedPolicies, movedPolicies, movedFlows };
+    const text = `${what}; ${followed.length > 0 ? followed.join(', ') : 'no policy was touched'}`;
+    this.events.emit('awareness', alive ? 'stamp.exit-back' : 'stamp.exit-lost', alive ? 'info' : 'warning', text, fields);
   }
 
   stop(): void {
@@ -142,25 +184,32 @@ export class PathMonitor {
   }
 
   private present(entry: Entry): PathState {
-    const own = entry.exit === this.options.ownExit;
-    const measured = own ? undefined : this.meter?.state(entry.exit);
+    const own = this.isOwn(entry.way);
+    const measured = own ? undefined : this.meter?.state(entry.name);
     return {
       rttUs: own ? 0 : measured?.statistics.rttUs,
       jitterUs: measured?.statistics.jitterUs ?? 0,
       lossPpm: measured?.statistics.lossPpm ?? 0,
       alive: measured?.alive ?? true,
-      cost: own ? 0 : (this.options.cost(entry.first) ?? 0),
+      cost: own ? 0 : (this.options.cost(entry.way.first) ?? 0),
       mtu: entry.resolution.mtu,
       resolved: entry.resolution.resolved,
     };
   }
 
-  private tell(entry: Entry): void {
-    if (this.entries.get(entry.exit) !== entry) return;
+  private tell(entry: Entry): PathConsequence {
+    const sum = { replannedPolicies: 0, movedPolicies: 0, movedFlows: 0 };
+    if (this.entries.get(entry.name) !== entry) return sum;
     const state = this.present(entry);
-    if (entry.told && !matters(entry.told, state)) return;
+    if (entry.told && !matters(entry.told, state)) return sum;
     entry.told = state;
-    for (const listener of this.listeners) listener(entry.exit, state);
+    for (const listener of this.listeners) {
+      const followed = listener(entry.way, state);
+      sum.replannedPolicies += followed?.replannedPolicies ?? 0;
+      sum.movedPolicies += followed?.movedPolicies ?? 0;
+      sum.movedFlows += followed?.movedFlows ?? 0;
+    }
+    return sum;
   }
 }
 

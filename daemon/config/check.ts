@@ -188,9 +188,15 @@ class Check implements CheckResult {
     services.forEach(({ id, via }, index) => {
       const path = ['cpn', 'services', index];
       if (id !== 'default' && !this.serviceOf(id)) this.refuse([...path, 'id'], 'an address inside cpn.servicePrefixes', id);
-      for (const [exit, sids] of Object.entries(via)) {
-        sids.forEach((sid, position) => {
-          if (!blocks.some((block) => block.contains(parseIp(sid)!))) this.refuse([...path, 'via', exit, position], `a SID inside router.sidBlocks (${blocks.join(', ')})`, sid);
+      for (const [exit, ways] of Object.entries(via)) {
+        ways.forEach(({ segments, back }, index) => {
+          const at = [...path, 'via', exit, ...(ways.length > 1 ? [index] : [])];
+          for (const sids of [segments, back]) {
+            const position = sids.findIndex((sid) => !blocks.some((block) => block.contains(parseIp(sid)!)));
+            if (position < 0) continue;
+            this.refuse([...at, position], `a SID inside router.sidBlocks (${blocks.join(', ')})`, sids[position]!);
+            return;
+          }
         });
       }
     });

@@ -3,7 +3,7 @@ import { Prefix } from '../../dataplane/packet/ip.js';
 import { makeSid } from '../sids.js';
 import { resolveBgp } from './resolve-bgp.js';
 import type { FileConfig } from './schema.js';
-import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, StaticRouteConfig } from './types.js';
+import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
 
 /** Room for End, End.X and the SIDs of instances (daemon/sids.ts). */
 export const MIN_FUNCTION_BITS = 12;
@@ -23,14 +23,9 @@ export function resolveConfig(file: FileConfig): Config {
       servicePrefixes: file.cpn.servicePrefixes,
       attributeType: file.cpn.attributeType,
       requirementOption: file.cpn.requirementOption,
-      services: file.cpn.services.map(({ id, requirements, via }) => ({ id, requirements: resolveRequirements(requirements), via })),
+      services: file.cpn.services.map(({ id, requirements, via }) => ({ id, requirements: resolveRequirements(requirements), via: resolveVia(via) })),
       instances: file.cpn.instances.map((instance) => resolveInstance(instance, router)),
-      stamp: {
-        enabled: file.cpn.stamp.enabled,
-        port: file.cpn.stamp.port,
-        intervalMs: file.cpn.stamp.interval,
-        lost: file.cpn.stamp.lost,
-      },
+      stamp: resolveStamp(file.cpn.stamp),
       announce: resolveAnnounce(file.cpn),
       restartTimeMs: file.cpn.restartTime,
     },
@@ -98,6 +93,29 @@ function resolveRequirements(requirements: FileConfig['cpn']['services'][number]
     network: network && { minBandwidth: network.minBandwidth, maxPdvUs: network.maxPdv ?? 0xffffffff, maxLossPpm: network.maxLoss ?? 1_000_000 },
     algorithm,
     objective,
+  };
+}
+
+function resolveVia(via: FileConfig['cpn']['services'][number]['via']): ServiceConfig['via'] {
+  return Object.fromEntries(
+    Object.entries(via).map(([exit, ways]) => [exit, ways.map(({ segments, return: back }) => ({ segments, back: back ?? [...segments].reverse() }))]),
+  );
+}
+
+const STAMP_PROFILES = { default: { interval: 100, lost: 3, leastBoundMs: 50 }, fast: { interval: 20, lost: 4, leastBoundMs: 30 } } as const;
+
+function resolveStamp(stamp: FileConfig['cpn']['stamp']): StampConfig {
+  const { interval, lost, leastBoundMs } = STAMP_PROFILES[stamp.profile];
+  return {
+    enabled: stamp.enabled,
+    port: stamp.port,
+    profile: stamp.profile,
+    intervalMs: stamp.interval ?? interval,
+    lost: stamp.lost ?? lost,
+    leastBoundMs,
+    holdDownMs: stamp.holdDown,
+    synchronised: stamp.synchronised,
+    links: { enabled: stamp.links.enabled, intervalMs: stamp.links.interval },
   };
 }
 

@@ -181,8 +181,15 @@ export interface ServiceConfig {
   /** Service address, or `default` for all services without an entry of their own. */
   readonly id: string;
   readonly requirements: RequirementDefaults;
-  /** Transit SIDs to put before the instance SID, by exit router ID: policies with segment lists of up to three SIDs. */
-  readonly via: Readonly<Record<string, readonly string[]>>;
+  /** Ways to an exit, by exit router ID, in order of preference: the first that is alive is taken. */
+  readonly via: Readonly<Record<string, readonly TransitPath[]>>;
+}
+
+export interface TransitPath {
+  /** Transit SIDs to put before the instance SID: policies with segment lists of up to three SIDs; empty: the plain way. */
+  readonly segments: readonly string[];
+  /** SIDs that replies of probes take on their way back; by default the transit SIDs in reverse. */
+  readonly back: readonly string[];
 }
 
 export interface InstanceConfig {
@@ -215,9 +222,18 @@ export interface HealthCheckConfig {
 export interface StampConfig {
   readonly enabled: boolean;
   readonly port: number; // 862
-  readonly intervalMs: number; // 100
+  /** `fast`: a fault is noticed within 200 ms instead of a second; for ways with round trips of some 10 ms. */
+  readonly profile: 'default' | 'fast';
+  readonly intervalMs: number; // 100, fast 20
   /** Consecutive lost replies that exclude an exit. */
-  readonly lost: number; // 3
+  readonly lost: number; // 3, fast 4
+  /** Margin beyond one interval before a reply is missed, at least, ms. */
+  readonly leastBoundMs: number; // 50, fast 30
+  /** How long an excluded exit must answer before it is used again, ms. */
+  readonly holdDownMs: number; // 1000
+  /** The system clock is synchronised to UTC (PTP, NTP): one-way delays between routers that say so. */
+  readonly synchronised: boolean;
+  readonly links: { readonly enabled: boolean; readonly intervalMs: number };
 }
 
 export interface DataplaneConfig {

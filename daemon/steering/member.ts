@@ -14,6 +14,8 @@ export class Member implements PolicyTarget, SelectorInput {
   path: PathState;
   /** False once the computing RIB has it no more. */
   present = true;
+  /** Transit SIDs of the way it is reached by now. */
+  transit: readonly string[] = [];
   firstSidResolves = false;
   /** Flows pinned to it may stay. */
   usable = false;

@@ -1,5 +1,6 @@
 /** What the steering knows of one service: its members, its blocks of policy ids, and the prepared choices for first packets. */
 import type { PolicyBlockOwner } from '../../dataplane/dataplane.js';
+import type { ServiceConfig } from '../config/types.js';
 import { freshness } from './freshness.js';
 import type { Member } from './member.js';
 import type { PolicyBlock, PolicyTarget } from './policies.js';
@@ -91,7 +92,7 @@ export class ServiceState {
     /** Index in the steering's table of services. */
     readonly index: number,
     public defaults: Requirements,
-    public via: Readonly<Record<string, readonly string[]>>,
+    public via: ServiceConfig['via'],
     /** Named in the configuration: known even without a candidate. */
     public configured: boolean,
   ) {}

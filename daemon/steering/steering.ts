@@ -19,6 +19,7 @@ import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
 import type { Assessment } from './selector.js';
 import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
 import { Sliced } from './sliced.js';
+import { chooseWay, type ChosenWay } from './way-choice.js';
 
 export interface SteeringConfig {
   readonly services: readonly ServiceConfig[];
@@ -35,8 +36,8 @@ export interface SteeringOptions {
   readonly rib: { candidates(service: string): readonly Candidate[] };
   readonly flows: FlowTable;
   readonly config: SteeringConfig;
-  /** State of the way to an exit. */
-  pathState(exit: string): PathState;
+  /** State of the way to an exit by these transit SIDs. */
+  pathState(exit: string, transit: readonly string[]): PathState;
   /** Whether a transit SID resolves by a route that is not the default route; asked where segment lists begin with one. */
   sidResolves?(sid: string): boolean;
   /** Random 32 bits: clients must not be able to choose hash collisions. */
@@ -82,7 +83,7 @@ const STICKY_MODE_CLIENT = 2;
 /** What the configuration says of a service. */
 interface ServiceSettings {
   readonly defaults: Requirements;
-  readonly via: Readonly<Record<string, readonly string[]>>;
+  readonly via: ServiceConfig['via'];
   readonly configured: boolean;
 }
 
@@ -228,7 +229,7 @@ export class Steering {
 
   /** Assesses the candidates of a service with what is measured of their ways now; `explain`: with the reasons. */
   assess(state: ServiceState, requirements: Requirements, nowMs: number, explain = false): Assessment<Member>[] {
-    for (const member of state.members) member.path = this.parts.pathState(member.exit);
+    for (const member of state.members) member.path = this.parts.pathState(member.exit, member.transit);
     return state.assess(requirements, nowMs, explain);
   }
 
@@ -304,11 +305,10 @@ export class Steering {
 
   /** Whether the state of the way to an exit makes its members other than they are. */
   private movesMembers(state: ServiceState, exit: string): boolean {
-    const path = this.parts.pathState(exit);
+    const { transit, path, resolves } = this.wayTo(exit, state);
     for (const member of state.members) {
       if (member.exit !== exit) continue;
-      const resolves = this.firstSidResolves(member, state, path);
-      if (resolves !== member.firstSidResolves || mtuOf(member, path) !== member.mtu) return true;
+      if (transit !== member.transit || resolves !== member.firstSidResolves || mtuOf(member, path) !== member.mtu) return true;
       if ((member.present && isUsable(member.candidate, path, resolves)) !== member.usable) return true;
     }
     return false;
@@ -359,7 +359,7 @@ export class Steering {
         known.update(candidate);
         continue;
       }
-      state.members.push(new Member(candidate, this.parts.pathState(candidate.exit)));
+      state.members.push(new Member(candidate, this.wayTo(candidate.exit, state).path));
       let states = this.byExit.get(candidate.exit);
       if (!states) {
         states = new Set();
@@ -383,13 +383,13 @@ export class Steering {
 
   private refresh(member: Member, state: ServiceState): void {
     const { candidate } = member;
-    const path = this.parts.pathState(member.exit);
+    const { transit, path, resolves } = this.wayTo(member.exit, state);
     member.path = path;
-    const via = state.via[member.exit] ?? [];
+    member.transit = transit;
     const sid = candidate.instance.sid?.sid;
-    const segments = sid === undefined ? [] : [...via, sid];
+    const segments = sid === undefined ? [] : [...transit, sid];
     if (segments.length !== member.segments.length || segments.some((segment, i) => segment !== member.segments[i])) member.segments = segments;
-    member.firstSidResolves = this.firstSidResolves(member, state, path);
+    member.firstSidResolves = resolves;
     if (member.learnedMtu > 0 && this.parts.clock.now() - member.learnedMtuAt >= MTU_AGE_MS) member.learnedMtu = 0;
     member.mtu = mtuOf(member, path);
     const wasUsable = member.usable;
@@ -400,9 +400,12 @@ export class Steering {
     if (wasUsable) this.lostExits.add(member.exit);
   }
 
-  private firstSidResolves(member: Member, state: ServiceState, path: PathState): boolean {
-    const transit = state.via[member.exit]?.[0];
-    return transit !== undefined && this.parts.sidResolves ? this.parts.sidResolves(transit) : path.resolved;
+  private wayTo(exit: string, state: ServiceState): ChosenWay {
+    return chooseWay(state.via[exit], (transit) => {
+      const path = this.parts.pathState(exit, transit);
+      const first = transit[0];
+      return { path, resolves: first !== undefined && this.parts.sidResolves ? this.parts.sidResolves(first) : path.resolved };
+    });
   }
 
   /** Points ids whose instance is gone at the others. */

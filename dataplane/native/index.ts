@@ -46,6 +46,8 @@ export interface Native {
    * sockets, where MSG_TRUNC discards.
    */
   recvBatch(fd: number, arena: Uint8Array, lengths: Int32Array, names: Uint8Array | null, control: Uint8Array | null, controlLengths: Int32Array | null): number;
+  /** Control data of the next message of the error queue (transmit timestamps, errors); its length, or -1 when the queue is empty. */
+  recvError(fd: number, control: Uint8Array): number;
   /** Sends `count` datagrams (sendmmsg), the i-th at `offsets[i]` of `lengths[i]` octets; connected or bound socket. Returns how many the kernel took. */
   sendBatch(fd: number, arena: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;

@@ -233,6 +233,21 @@ static napi_value socket_recv_batch(napi_env env, napi_callback_info info) {
   return result_int(env, received);
 }
 
+/* Transmit timestamps and errors wait in a queue of their own (MSG_ERRQUEUE of recvmsg(2)); their packets are not asked for. */
+static napi_value socket_recv_error(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  int fd;
+  struct msghdr message = {0};
+  unsigned char *control;
+  if (!arguments_get(env, info, 2, argv, NULL) || !argument_int(env, argv[0], &fd) || !cpn_bytes(env, argv[1], &control, &message.msg_controllen)) return NULL;
+  message.msg_control = control;
+  ssize_t received;
+  do received = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+  while (received < 0 && errno == EINTR);
+  if (received >= 0) return result_int(env, message.msg_controllen);
+  return errno == EAGAIN ? result_int(env, -1) : cpn_throw_errno(env, errno, "recvmsg", NULL);
+}
+
 static napi_value socket_send_batch(napi_env env, napi_callback_info info) {
   napi_value argv[5];
   int fd, count;
@@ -323,6 +338,7 @@ void cpn_register_socket(napi_env env, napi_value exports) {
   cpn_export(env, exports, "getsockopt", socket_getsockopt);
   cpn_export(env, exports, "sendmsg", socket_sendmsg);
   cpn_export(env, exports, "recvBatch", socket_recv_batch);
+  cpn_export(env, exports, "recvError", socket_recv_error);
   cpn_export(env, exports, "sendBatch", socket_send_batch);
   cpn_export(env, exports, "ioctl", descriptor_ioctl);
   cpn_export(env, exports, "ifNameToIndex", interface_index);

@@ -103,7 +103,7 @@ test('an exit that moved to another locator is reached by its new SIDs', async (
   const resolved = async (): Promise<boolean | undefined> => {
     clock.advance(1000);
     await new Promise((resolve) => setImmediate(resolve));
-    return [...router.paths.list()].find(({ exit }) => exit === exitOf(2))?.state.resolved;
+    return [...router.paths.list()].find(({ way }) => way.exit === exitOf(2))?.state.resolved;
   };
   const advertise = (sequence: number, locator: number, service = SERVICE): void => {
     const sid = makeInstance(2, 1).sid!;

@@ -59,8 +59,8 @@ describe('STAMP between two namespaces', () => {
   });
 
   it('both measure the way to the other, from loopback to loopback', async () => {
-    a.add(LOOPBACK_B);
-    b.add(LOOPBACK_A);
+    a.setTargets([{ exit: LOOPBACK_B, transit: [], back: [] }]);
+    b.setTargets([{ exit: LOOPBACK_A, transit: [], back: [] }]);
     // The first probes wait in the kernel until duplicate address detection of the link-local address is over.
     await until(() => [a.state(LOOPBACK_B), b.state(LOOPBACK_A)].every((state) => state?.alive === true && (state.statistics.rttUs ?? Infinity) < 20_000), 'round trips of a direct link');
     for (const state of [a.state(LOOPBACK_B)!, b.state(LOOPBACK_A)!]) assert.ok(state.statistics.minimumUs! > 0 && state.statistics.minimumUs! < 20_000, `${state.statistics.minimumUs} us`);

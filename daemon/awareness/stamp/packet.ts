@@ -101,25 +101,76 @@ export function decodeReflector(bytes: Uint8Array): ReflectorPacket | StampFault
   return { sequence, timestamp, errorEstimate, sessionId, receiveTimestamp, senderSequence, senderTimestamp, senderErrorEstimate, senderTtl };
 }
 
+/** STAMP TLV Flags (RFC 8972 section 4): a sender sets U, a reflector clears it on what it knows and could do. */
 const TLV_UNRECOGNISED = 0x80;
 const TLV_MALFORMED = 0x40;
+const TLV_HEADER = 4;
 const TLV_EXTRA_PADDING = 1;
+/** RFC 9503 section 4. */
+const TLV_RETURN_PATH = 10;
+const RETURN_PATH_SRV6_SEGMENT_LIST = 4;
+const SEGMENT_LENGTH = 16;
+/** More transit SIDs than a policy has are somebody's mistake, and would make long replies of short requests. */
+const MOST_RETURN_SEGMENTS = 8;
+
+/** A Return Path TLV that asks for the reply by these SIDs, in travel order (RFC 9503 section 4.1.3). */
+export function encodeReturnPath(segments: readonly Uint8Array[]): Uint8Array {
+  const list = segments.length * SEGMENT_LENGTH;
+  const writer = new Writer(2 * TLV_HEADER + list);
+  writer.u8(TLV_UNRECOGNISED).u8(TLV_RETURN_PATH).u16(TLV_HEADER + list);
+  writer.u8(TLV_UNRECOGNISED).u8(RETURN_PATH_SRV6_SEGMENT_LIST).u16(list);
+  for (const segment of segments) writer.octets(segment);
+  return writer.finish();
+}
+
+export interface ReflectedTlvs {
+  /** To be sent back, flags set. */
+  readonly octets: Uint8Array;
+  /** SIDs the reply shall take, in travel order; empty: none were asked for, or none that we follow. */
+  readonly returnPath: readonly Uint8Array[];
+}
 
 /**
- * The TLVs of a reply: those of the request with the flags a reflector sets (RFC 8972 section 4). Only Extra Padding is known here;
- * from a TLV that overruns the packet on, everything is sent back as it came.
+ * The TLVs of a reply: those of the request with the flags a reflector sets (RFC 8972 section 4). From a TLV that overruns the packet on,
+ * everything is sent back as it came. `follows` says whether a SID may stand in a return path; one that may not leaves the TLV unrecognised.
  */
-export function reflectTlvs(request: Uint8Array): Uint8Array {
-  const tlvs = request.slice(STAMP_LENGTH);
-  for (let at = 0; at < tlvs.length; ) {
-    const length = at + 4 <= tlvs.length ? (tlvs[at + 2]! << 8) | tlvs[at + 3]! : tlvs.length;
-    if (at + 4 + length > tlvs.length) {
-      tlvs[at]! |= TLV_MALFORMED;
+export function reflectTlvs(request: Uint8Array, follows: (segment: Uint8Array) => boolean = () => false): ReflectedTlvs {
+  const octets = request.slice(STAMP_LENGTH);
+  let returnPath: readonly Uint8Array[] = [];
+  for (let at = 0; at < octets.length; ) {
+    const length = at + TLV_HEADER <= octets.length ? (octets[at + 2]! << 8) | octets[at + 3]! : octets.length;
+    if (at + TLV_HEADER + length > octets.length) {
+      octets[at]! |= TLV_MALFORMED;
       break;
     }
-    if (tlvs[at + 1] === TLV_EXTRA_PADDING) tlvs[at]! &= ~TLV_UNRECOGNISED;
-    else tlvs[at]! |= TLV_UNRECOGNISED;
-    at += 4 + length;
+    const type = octets[at + 1];
+    let known = type === TLV_EXTRA_PADDING;
+    if (type === TLV_RETURN_PATH && returnPath.length === 0) {
+      returnPath = readReturnPath(octets.subarray(at + TLV_HEADER, at + TLV_HEADER + length), follows);
+      known = returnPath.length > 0;
+    }
+    if (known) octets[at]! &= ~TLV_UNRECOGNISED;
+    else octets[at]! |= TLV_UNRECOGNISED;
+    at += TLV_HEADER + length;
   }
-  return tlvs;
+  return { octets, returnPath };
+}
+
+/** The segment list of a Return Path TLV's value, and the U flag of its sub-TLV cleared; empty: nothing in it that we follow. */
+function readReturnPath(value: Uint8Array, follows: (segment: Uint8Array) => boolean): readonly Uint8Array[] {
+  const reader = new Reader(value);
+  reader.skip(1);
+  const type = reader.u8();
+  const list = reader.octets(reader.u16());
+  const count = list.length / SEGMENT_LENGTH;
+  if (!reader.ok || reader.remaining > 0 || type !== RETURN_PATH_SRV6_SEGMENT_LIST || !Number.isInteger(count) || count > MOST_RETURN_SEGMENTS) return [];
+  const segments = Array.from({ length: count }, (_, i) => list.slice(i * SEGMENT_LENGTH, (i + 1) * SEGMENT_LENGTH));
+  if (!segments.every(follows)) return [];
+  if (count > 0) value[0]! &= ~TLV_UNRECOGNISED;
+  return segments;
+}
+
+/** Whether a reply to a request with a Return Path TLV came by that path, as far as the reflector says: it cleared the U flag. */
+export function followedReturnPath(reply: Uint8Array): boolean {
+  return reply.length >= STAMP_LENGTH + TLV_HEADER && reply[STAMP_LENGTH + 1] === TLV_RETURN_PATH && (reply[STAMP_LENGTH]! & TLV_UNRECOGNISED) === 0;
 }

@@ -16,11 +16,15 @@ export interface PathStatistics {
   readonly late: number;
 }
 
+/** How the values above are smoothed, in words, for those who are shown them. */
+export const SMOOTHING = 'round trip and one-way delays: moving average, gain 1/8 (RFC 6298), of bunched replies the last; jitter: gain 1/16 (RFC 3550); variation and loss: the last 100 probes';
+
 const RTT_GAIN = 1 / 8;
 const JITTER_GAIN = 1 / 16;
 /** So many first round trips are not smoothed but give their median: the first ones wait for neighbor discovery. */
 const FIRST = 8;
 const LOST = -1;
+const VARIATION_SHARE = 0.95;
 
 interface Estimate {
   readonly first: readonly number[];
@@ -110,6 +114,15 @@ export class StatisticsWindow {
     if (at - this.repliedAt >= this.bunchMs) this.before = this.estimate;
     this.repliedAt = at;
     this.estimate = extend(this.before, rttUs);
+  }
+
+  /**
+   * Delay variation of the window, us: what 95 of 100 replies took longer at most than the fastest (RFC 3393 section 2.6 with the minimum as the
+   * reference, RFC 5481 section 4.2 calls it PDV); undefined before the first reply.
+   */
+  variation(): number | undefined {
+    const replies = this.outcomes.subarray(0, Math.min(this.count, this.outcomes.length)).filter((outcome) => outcome !== LOST).sort();
+    return replies.length === 0 ? undefined : replies[Math.ceil(replies.length * VARIATION_SHARE) - 1]! - replies[0]!;
   }
 
   /** Forgets window, round trip and jitter; the counters go on. */

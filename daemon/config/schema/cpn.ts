@@ -1,7 +1,9 @@
 /** Services, instances, and what is measured and announced of them. */
 import { z } from 'zod';
 import { parseDuration, parseIpv6Address } from '../scalars.js';
-import { CLASSES, U32, bandwidth, byKey, duration, flag, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, port, quantity, service, servicePrefix, text } from './common.js';
+import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, port, quantity, service, servicePrefix, text } from './common.js';
+import { stamp } from './stamp.js';
+import { ways } from './via.js';
 
 const objectiveWeight = integer(0, 255, 'a weight').default(0);
 
@@ -15,8 +17,6 @@ const requirements = mapping({
   objective: mapping({ latency: objectiveWeight, energy: objectiveWeight, utilisation: objectiveWeight, price: objectiveWeight }).optional(),
 });
 
-const transitSids = list(globalIpv6, 'SIDs').max(2, { error: 'at most 2 transit SIDs: a segment list has at most 3 SIDs' });
-
 const minInterval = duration(0, 600_000, 'up to 10m');
 const maxInterval = duration(0, 86_400_000, '0 (never) or up to 24h');
 const threshold = z.number({ error: 'a number from 0 to 1' }).min(0, { error: 'a number from 0 to 1' }).max(1, { error: 'a number from 0 to 1' });
@@ -28,7 +28,7 @@ const validity = quantity('a validity of 0 (as long as the session lives) or 3s 
 const serviceConfig = mapping({
   id: text('an IPv6 address or "default"; IPv4 services are not supported by this version', (value) => (value === 'default' ? value : parseIpv6Address(value))),
   requirements: requirements.prefault({}),
-  via: byKey(ipv6, transitSids, 'exit router ID to transit SIDs').default({}),
+  via: byKey(ipv6, ways, 'exit router ID to transit SIDs').default({}),
   announce: mapping({ minInterval: minInterval.optional(), maxInterval: maxInterval.optional(), threshold: threshold.optional(), validity: validity.optional() }).optional(),
 });
 
@@ -75,12 +75,7 @@ export const cpn = mapping({
     .default(0x1e),
   services: list(serviceConfig, 'services').default([]),
   instances: list(instance, 'instances').default([]),
-  stamp: mapping({
-    enabled: flag.default(true),
-    port: port.default(862),
-    interval: duration(10, 60_000, '10ms to 1m').default(100),
-    lost: integer(1, 1000).default(3),
-  }).prefault({}),
+  stamp: stamp.prefault({}),
   announce: mapping({
     minInterval: minInterval.default(1000),
     maxInterval: maxInterval.default(60_000),

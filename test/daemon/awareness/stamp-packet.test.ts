@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeReflector, decodeSender, encodeReflector, encodeSender, reflectTlvs, STAMP_LENGTH, type ErrorEstimate } from '../../../daemon/awareness/stamp/packet.js';
+import { decodeReflector, decodeSender, encodeReflector, encodeReturnPath, encodeSender, followedReturnPath, reflectTlvs, STAMP_LENGTH, type ErrorEstimate } from '../../../daemon/awareness/stamp/packet.js';
 import { differenceNs, ntpFromUnixNs } from '../../../daemon/awareness/stamp/timestamp.js';
+import { formatIp, parseIp } from '../../../dataplane/packet/ip.js';
 
 const estimates: fc.Arbitrary<ErrorEstimate> = fc.record({
   synchronised: fc.boolean(),
@@ -82,7 +83,7 @@ describe('STAMP packets', () => {
 });
 
 describe('TLVs of a reply', () => {
-  const withTlvs = (hex: string): string => Buffer.from(reflectTlvs(Buffer.concat([new Uint8Array(STAMP_LENGTH), Buffer.from(hex, 'hex')]))).toString('hex');
+  const withTlvs = (hex: string): string => Buffer.from(reflectTlvs(Buffer.concat([new Uint8Array(STAMP_LENGTH), Buffer.from(hex, 'hex')])).octets).toString('hex');
 
   it('Extra Padding is known, the others are marked unrecognised', () => {
     assert.equal(withTlvs('80010002aabb' + '00040001cc'), '00010002aabb' + '80040001cc');
@@ -91,6 +92,54 @@ describe('TLVs of a reply', () => {
   it('a TLV that overruns the packet is marked malformed and everything comes back', () => {
     assert.equal(withTlvs('80010001aa' + '80040009cc'), '00010001aa' + 'c0040009cc');
     assert.equal(withTlvs('8001'), 'c001');
+  });
+});
+
+describe('the Return Path TLV (RFC 9503)', () => {
+  const A = parseIp('fcbb:bb00:21:1::')!;
+  const B = parseIp('fcbb:bb00:22:1::')!;
+  const header = new Uint8Array(STAMP_LENGTH);
+  const request = Buffer.concat([header, encodeReturnPath([A, B])]);
+  const inBlock = (segment: Uint8Array): boolean => segment[0] === 0xfc;
+
+  it('is type 10 with an SRv6 Segment List sub-TLV of type 4, both with the U flag', () => {
+    assert.equal(Buffer.from(encodeReturnPath([A, B])).toString('hex'), '800a0024' + '80040020' + 'fcbbbb00002100010000000000000000' + 'fcbbbb00002200010000000000000000');
+  });
+
+  it('is followed where its SIDs may be, with both U flags cleared', () => {
+    const { octets, returnPath } = reflectTlvs(request, inBlock);
+    assert.deepEqual(returnPath.map((segment) => formatIp(segment)), ['fcbb:bb00:21:1::', 'fcbb:bb00:22:1::']);
+    assert.equal(Buffer.from(octets).toString('hex').slice(0, 16), '000a0024' + '00040020');
+    assert.equal(followedReturnPath(Buffer.concat([header, octets])), true);
+  });
+
+  it('is unrecognised where a SID is not of the domain, or nobody follows any', () => {
+    for (const reflected of [reflectTlvs(request, (segment) => segment[5] !== 0x22), reflectTlvs(request)]) {
+      assert.deepEqual(reflected.returnPath, []);
+      assert.equal(Buffer.from(reflected.octets).toString('hex').slice(0, 8), '800a0024');
+      assert.equal(followedReturnPath(Buffer.concat([header, reflected.octets])), false);
+    }
+  });
+
+  it('is never followed when it is cut short, at any length, and comes back as it came but for flags', () => {
+    for (let length = STAMP_LENGTH; length < request.length; length++) {
+      const { octets, returnPath } = reflectTlvs(request.subarray(0, length), inBlock);
+      assert.deepEqual(returnPath, []);
+      assert.equal(octets.length, length - STAMP_LENGTH);
+    }
+  });
+
+  it('whatever the TLVs are, a reply has their size, and its return path only SIDs that are in them', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (tlvs) => {
+        const whole = Buffer.concat([header, tlvs]);
+        const { octets, returnPath } = reflectTlvs(whole, () => true);
+        assert.equal(octets.length, tlvs.length);
+        assert.ok(returnPath.length <= 8);
+        for (const segment of returnPath) assert.ok(Buffer.from(tlvs).includes(Buffer.from(segment)));
+        followedReturnPath(whole);
+      }),
+    );
   });
 });
 

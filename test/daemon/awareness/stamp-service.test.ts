@@ -6,10 +6,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
 import { decodeReflector, encodeSender, STAMP_LENGTH } from '../../../daemon/awareness/stamp/packet.js';
 import { ERROR_ESTIMATE, Reflector } from '../../../daemon/awareness/stamp/reflector.js';
 import { StampService } from '../../../daemon/awareness/stamp/service.js';
-import { readControl, socketAddress, TimestampedSocket } from '../../../daemon/awareness/stamp/socket.js';
+import { readControl, readTransmitTime, socketAddress, TimestampedSocket } from '../../../daemon/awareness/stamp/socket.js';
+import type { Way } from '../../../daemon/awareness/stamp/way.js';
+import { native } from '../../../dataplane/native/index.js';
 import { ntpFromUnixNs } from '../../../daemon/awareness/stamp/timestamp.js';
 
 async function freePort(): Promise<number> {
@@ -27,6 +30,8 @@ const until = async (condition: () => boolean, what: string): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 };
+
+const to = (exit: string): Way => ({ exit, transit: [], back: [] });
 
 const probe = (sequence: number): Uint8Array => encodeSender({ sequence, timestamp: ntpFromUnixNs(BigInt(Date.now()) * 1_000_000n), errorEstimate: ERROR_ESTIMATE, sessionId: 9 });
 
@@ -75,13 +80,13 @@ describe('a STAMP service on the loopback interface', () => {
   });
 
   it('measures a round trip to itself with kernel timestamps', async () => {
-    service.add('::1');
+    service.setTargets([to('::1')]);
     await until(() => (service.state('::1')?.statistics.received ?? 0) >= 10, 'ten replies');
     const { rttUs, lossPpm, late } = service.state('::1')!.statistics;
     assert.ok(rttUs! > 0 && rttUs! < 20_000, `${rttUs} us`);
     assert.equal(lossPpm, 0);
     assert.equal(late, 0);
-    service.remove('::1');
+    service.setTargets([]);
     assert.equal(service.state('::1'), undefined);
     assert.deepEqual(errors, []);
   });
@@ -107,7 +112,7 @@ describe('a STAMP service on the loopback interface', () => {
   });
 
   it('an exit that is not there is excluded; one that does not run STAMP too', async () => {
-    service.setTargets(['::1', '2001:db8:dead::1']);
+    service.setTargets([to('::1'), to('2001:db8:dead::1')]);
     await until(() => service.state('2001:db8:dead::1')?.alive === false, 'exit excluded');
     assert.deepEqual(alive, [['2001:db8:dead::1', false]]);
     assert.equal(service.state('::1')!.alive, true);
@@ -127,17 +132,23 @@ describe('the reflector', () => {
   const now = (): bigint => 2n;
 
   it('answers sources of the domain only, and never another reflector', () => {
-    const reflector = new Reflector(['fc00::/16'], 862);
+    const reflector = new Reflector({ allowed: ['fc00::/16'] }, 862);
     assert.ok(reflector.answer(received, now));
     assert.equal(reflector.answer({ ...received, source: '2001:db8::1' }, now), undefined);
     assert.equal(reflector.answer({ ...received, port: 862 }, now), undefined);
     assert.deepEqual(reflector.counters, { reflected: 1, refused: 2, malformed: 0 });
   });
 
+  it('of a link answers only what no router forwarded', () => {
+    const reflector = new Reflector({ allowed: ['fc00::/16'], minimumHopLimit: 255 }, 862);
+    assert.equal(reflector.answer({ ...received, hopLimit: 254 }, now), undefined);
+    assert.ok(reflector.answer({ ...received, hopLimit: 255 }, now));
+  });
+
   it('its packets and those of a sender read the same in tshark', { skip: spawnSync('tshark', ['--version']).status !== 0 && 'tshark is not installed' }, () => {
-    const reflector = new Reflector(['fc00::/16'], 862);
+    const reflector = new Reflector({ allowed: ['fc00::/16'] }, 862);
     const request = encodeSender({ sequence: 41, timestamp: ntpFromUnixNs(1_700_000_000_500_000_000n), errorEstimate: ERROR_ESTIMATE, sessionId: 0 });
-    const reply = reflector.answer({ data: request, source: 'fc00::2', port: 5000, receivedNs: 1_700_000_001_000_000_000n, hopLimit: 61 }, () => 1_700_000_002_000_000_000n)!;
+    const reply = reflector.answer({ data: request, source: 'fc00::2', port: 5000, receivedNs: 1_700_000_001_000_000_000n, hopLimit: 61 }, () => 1_700_000_002_000_000_000n)!.packet;
     const [first, second] = tshark([request, reply]);
     // tshark 4.0 knows TWAMP-Test, whose fields STAMP keeps.
     assert.deepEqual(first!.slice(0, 2), ['41', '2023-11-14T22:13:20.500000000Z']);
@@ -206,4 +217,51 @@ describe('control data of a packet', () => {
       assert.equal(hopLimit, cut >= 52 ? 61 : undefined);
     }
   });
+
+  it('of the error queue says which packet left when, as far as it is whole', () => {
+    // As a kernel wrote it: SCM_TIMESTAMPING with three times, of which the first is set, then IPV6_RECVERR with a sock_extended_err and an address.
+    const times = Buffer.alloc(64);
+    times.writeBigUInt64LE(64n, 0);
+    times.writeInt32LE(1, 8);
+    times.writeInt32LE(37, 12);
+    times.writeBigInt64LE(1_700_000_000n, 16);
+    times.writeBigInt64LE(123n, 24);
+    const error = Buffer.alloc(64);
+    error.writeBigUInt64LE(60n, 0);
+    error.writeInt32LE(41, 8);
+    error.writeInt32LE(25, 12);
+    error.writeUInt32LE(42, 16); // ENOMSG
+    error[20] = 4;
+    error.writeUInt32LE(9, 28);
+    const whole = Buffer.concat([times, error]);
+    assert.deepEqual(readTransmitTime(whole), { packet: 9, sentNs: 1_700_000_000_000_000_123n });
+    for (let cut = 0; cut < 124; cut++) assert.equal(readTransmitTime(whole.subarray(0, cut)), undefined);
+    error[20] = 3; // of ICMPv6
+    assert.equal(readTransmitTime(Buffer.concat([times, error])), undefined);
+  });
+
+  it('is never too strange to read', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (control) => {
+        readControl(control);
+        readTransmitTime(control);
+      }),
+    );
+  });
+});
+
+it('a socket tells when the kernel sent each packet, between the times before and after the call', async () => {
+  const port = await freePort();
+  const socket = new TimestampedSocket('::1', 0, () => undefined, (error) => assert.fail(String(error)));
+  try {
+    for (let i = 0; i < 5; i++) {
+      const before = native.realtimeNs();
+      let sent: bigint | undefined;
+      assert.ok(socket.send(new Uint8Array(44), socketAddress('::1', port), (ns) => (sent = ns)));
+      const after = native.realtimeNs();
+      assert.ok(sent !== undefined && sent >= before && sent <= after, `${before} ${sent} ${after}`);
+    }
+  } finally {
+    socket.close();
+  }
 });

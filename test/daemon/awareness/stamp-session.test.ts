@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeSender, encodeReflector, type SenderPacket } from '../../../daemon/awareness/stamp/packet.js';
-import { ERROR_ESTIMATE } from '../../../daemon/awareness/stamp/reflector.js';
-import { StampSession } from '../../../daemon/awareness/stamp/session.js';
+import { decodeSender, encodeReflector, type ErrorEstimate, type SenderPacket } from '../../../daemon/awareness/stamp/packet.js';
+import { ERROR_ESTIMATE, errorEstimate } from '../../../daemon/awareness/stamp/reflector.js';
+import { StampSession, type Outage, type SessionOptions } from '../../../daemon/awareness/stamp/session.js';
 import { ntpFromUnixNs } from '../../../daemon/awareness/stamp/timestamp.js';
+import { parseIp } from '../../../dataplane/packet/ip.js';
 import { ManualClock } from '../../../daemon/clock.js';
 
 /** A session over a path whose delay, residence time and loss the test sets. */
@@ -19,11 +20,19 @@ class Path {
   stalled: (() => void)[] | undefined;
   session: StampSession;
 
-  constructor(random = 0) {
+  readonly outages: Outage[] = [];
+  /** How much later than our own stamp the kernel says it sent a probe, ms; undefined: it says nothing. */
+  transmitLagMs: number | undefined;
+  /** By how much the reflector's clock is ahead, ns: only the difference of its two stamps may count. */
+  aheadNs = 3_600_000_000_000n;
+  reflector: ErrorEstimate = ERROR_ESTIMATE;
+
+  constructor(random = 0, options: Partial<SessionOptions> = {}) {
     this.session = new StampSession(
-      { intervalMs: 100, lost: 3, sessionId: 7 },
+      { intervalMs: 100, lost: 3, sessionId: 7, ...options },
       {
-        send: (bytes) => {
+        send: (bytes, onTransmitted) => {
+          if (this.transmitLagMs !== undefined) onTransmitted(BigInt(this.clock.unixMs() + this.transmitLagMs) * 1_000_000n);
           const packet = decodeSender(bytes);
           assert.ok(!('fault' in packet));
           this.sent.push({ at: this.clock.now(), packet });
@@ -33,7 +42,10 @@ class Path {
         drain: () => this.stalled?.splice(0).forEach((deliver) => deliver()),
         unixNs: () => BigInt(this.clock.unixMs()) * 1_000_000n,
         random: () => random,
-        onAlive: (alive) => this.alive.push({ at: this.clock.now(), alive }),
+        onAlive: (alive, outage) => {
+          this.alive.push({ at: this.clock.now(), alive });
+          this.outages.push(outage);
+        },
         onMeasured: () => undefined,
       },
       this.clock,
@@ -45,10 +57,9 @@ class Path {
     const leaving = BigInt(this.clock.unixMs()) * 1_000_000n;
     return encodeReflector({
       sequence: packet.sequence,
-      // The reflector's clock is an hour off: only the difference of its two stamps may count.
-      timestamp: ntpFromUnixNs(leaving + 3_600_000_000_000n),
-      receiveTimestamp: ntpFromUnixNs(leaving + 3_600_000_000_000n - BigInt(Math.round((changes.residenceMs ?? this.residenceMs) * 1e6))),
-      errorEstimate: ERROR_ESTIMATE,
+      timestamp: ntpFromUnixNs(leaving + this.aheadNs),
+      receiveTimestamp: ntpFromUnixNs(leaving + this.aheadNs - BigInt(Math.round((changes.residenceMs ?? this.residenceMs) * 1e6))),
+      errorEstimate: this.reflector,
       sessionId: changes.sessionId ?? packet.sessionId,
       senderSequence: changes.senderSequence ?? packet.sequence,
       senderTimestamp: changes.senderTimestamp ?? packet.timestamp,
@@ -59,7 +70,8 @@ class Path {
 
   private arrive(packet: SenderPacket): void {
     const receivedAt = this.clock.now();
-    const deliver = (): void => void this.session.onPacket(this.reply(packet), receivedAt);
+    const receivedNs = BigInt(this.clock.unixMs()) * 1_000_000n;
+    const deliver = (): void => void this.session.onPacket(this.reply(packet), receivedAt, receivedNs);
     if (this.stalled) this.stalled.push(deliver);
     else deliver();
   }
@@ -85,6 +97,80 @@ describe('a STAMP session', () => {
     assert.deepEqual([Math.round(rttUs!), Math.round(minimumUs!), Math.round(meanUs!), Math.round(jitterUs)], [20_000, 20_000, 20_000, 0]);
     assert.deepEqual([lossPpm, lost], [0, 0]);
     assert.ok(received >= sent - 1 && received >= 19);
+  });
+
+  it('counts from the moment the kernel sent a probe, where it says so', () => {
+    path.transmitLagMs = 4;
+    path.clock.advance(3000);
+    assert.equal(Math.round(path.session.statistics.rttUs!), 16_000);
+  });
+
+  it('a clock that was set between the kernel\'s two stamps does not count', () => {
+    path.transmitLagMs = -3_600_000;
+    path.clock.advance(3000);
+    assert.equal(Math.round(path.session.statistics.rttUs!), 20_000);
+  });
+
+  it('knows one-way delays where both clocks are synchronised, and only there', () => {
+    for (const [own, other] of [[true, true], [true, false], [false, true]] as const) {
+      const each = new Path(0, { synchronised: own });
+      each.aheadNs = 0n;
+      each.reflector = errorEstimate(other);
+      each.residenceMs = 5;
+      each.clock.advance(3000);
+      const { forwardUs, backwardUs } = each.session.detail;
+      // The path of this test takes all its time on the way there.
+      if (own && other) assert.deepEqual([Math.round(forwardUs!), Math.round(backwardUs!)], [20_000, 0]);
+      else assert.deepEqual([forwardUs, backwardUs], [undefined, undefined]);
+    }
+  });
+
+  it('states the delay variation: what 95 of 100 replies took longer than the fastest at most', () => {
+    assert.equal(path.session.detail.variationUs, undefined);
+    for (let i = 0; i < 100; i++) {
+      path.rttMs = i % 10 === 0 ? 50 : 20 + (i % 10);
+      path.clock.advance(100);
+    }
+    assert.ok(Math.abs(path.session.detail.variationUs! - 29_000) <= 1000 || Math.abs(path.session.detail.variationUs! - 30_000) <= 1000, `${path.session.detail.variationUs}`);
+  });
+
+  it('a way is told lost with the first and the last missing probe, and since when', () => {
+    path.clock.advance(550);
+    path.lose = true;
+    path.clock.advance(1000);
+    assert.deepEqual(path.outages, [{ first: 6, last: 8, sinceUnixMs: 1_700_000_000_600, elapsedMs: 350 }]);
+  });
+
+  it('a shorter interval and margin tell it within 200 ms', () => {
+    const fast = new Path(0, { intervalMs: 20, lost: 4, leastBoundMs: 30 });
+    fast.clock.advance(1005);
+    fast.lose = true;
+    fast.clock.advance(1000);
+    assert.equal(fast.alive.length, 1);
+    assert.ok(fast.alive[0]!.at - 1005 <= 200, `${fast.alive[0]!.at - 1005} ms`);
+  });
+
+  it('a way that is back must answer for the hold-down time before it is used again', () => {
+    const held = new Path(0, { holdMs: 1000 });
+    held.clock.advance(550);
+    held.lose = true;
+    held.clock.advance(1000);
+    held.lose = false;
+    const back = held.clock.now();
+    held.clock.advance(900);
+    held.lose = true; // once more: the time begins anew
+    held.clock.advance(300);
+    held.lose = false;
+    held.clock.advance(3000);
+    assert.deepEqual(held.alive.map(({ alive }) => alive), [false, true]);
+    assert.ok(held.alive[1]!.at >= back + 2000, `${held.alive[1]!.at - back} ms`);
+  });
+
+  it('asks for the way back that it was given, and knows whether it was followed', () => {
+    const asking = new Path(0, { returnPath: [parseIp('fcbb:bb00:21:1::')!] });
+    assert.equal(asking.session.detail.returnPathFollowed, undefined);
+    asking.clock.advance(300);
+    assert.equal(asking.session.detail.returnPathFollowed, false, 'this reflector sends no TLVs back');
   });
 
   it('does not take out a residence time that cannot be', () => {

@@ -58,6 +58,9 @@ const BAD: readonly Bad[] = [
   ['an IPv4 service prefix', `${ROUTER}cpn:\n  servicePrefixes: [192.0.2.0/24]\n`, 7, 'cpn.servicePrefixes[0]', /IPv4 services are not supported by this version/, /192\.0\.2\.0/],
   ['a validity of half seconds', `${ROUTER}cpn:\n  announce:\n    validity: 4500ms\n`, 8, 'cpn.announce.validity', /whole seconds/, /4500ms/],
   ['three transit SIDs', `${ROUTER}cpn:\n  servicePrefixes: [2001:db8:5e::/48]\n  services:\n    - id: 2001:db8:5e::1\n      via: {"fc00::9": ["fcbb:bb00:2::", "fcbb:bb00:3::", "fcbb:bb00:4::"]}\n`, 10, 'cpn.services[0].via["fc00::9"]', /at most 3 SIDs/, /list/],
+  ['three transit SIDs in one of several ways', `${ROUTER}cpn:\n  services:\n    - id: default\n      via: {"fc00::9": [["fcbb:bb00:2::"], {segments: ["fcbb:bb00:2::", "fcbb:bb00:3::", "fcbb:bb00:4::"]}]}\n`, 9, 'cpn.services[0].via["fc00::9"][1].segments', /at most 3 SIDs/, /list/],
+  ['a way with a field that is none', `${ROUTER}cpn:\n  services:\n    - id: default\n      via: {"fc00::9": [{segments: [], back: []}]}\n`, 9, 'cpn.services[0].via["fc00::9"][0]', /back/, /./],
+  ['a SID outside the SID blocks in one of several ways', `${ROUTER}cpn:\n  services:\n    - id: default\n      via: {"fc00::9": [[], ["2001:db8::1"]]}\n`, 9, 'cpn.services[0].via["fc00::9"][1][0]', /SID inside router.sidBlocks/, /2001:db8::1/],
   ['a via that is keyed by no address', `${ROUTER}cpn:\n  services:\n    - id: default\n      via: {exit1: []}\n`, 9, 'cpn.services[0].via.exit1', /IPv6 address/, /exit1/],
   ['a service prefix over the locator', `${ROUTER}cpn:\n  servicePrefixes: ["fcbb:bb00:1:8000::/49"]\n`, 7, 'cpn.servicePrefixes[0]', /apart from the locator/, /overlaps fcbb:bb00:1::\/48/],
   ['a service prefix over the SID block', `${ROUTER}cpn:\n  servicePrefixes: ["fcbb:bb00:9::/48"]\n`, 7, 'cpn.servicePrefixes[0]', /SID blocks/, /overlaps fcbb:bb00::\/32/],
@@ -115,12 +118,35 @@ describe('configuration', () => {
     assert.deepEqual(config.static, [{ prefix: 'fc00:0:1::1/128', nextHops: [{ via: '2001:db8:0:1::1', interface: undefined, weight: 1 }], unreachable: false, distance: 1 }]);
     assert.equal(config.cpn.services[0]?.requirements.maxLatencyUs, 50_000);
     assert.deepEqual(config.cpn.services[0].requirements.computing, { class: 'parallel', minOps: 10n ** 12n });
-    assert.deepEqual(config.cpn.services[0].via, { 'fc00:0:12::1': ['fcbb:bb00:2:1::'] });
+    assert.deepEqual(config.cpn.services[0].via, { 'fc00:0:12::1': [{ segments: ['fcbb:bb00:2:1::'], back: ['fcbb:bb00:2:1::'] }] });
     assert.deepEqual(config.cpn.instances[0]?.computing, [{ class: 'parallel', chip: 'gpu', total: 10n ** 13n, residual: 8n * 10n ** 12n }]);
     assert.deepEqual(config.cpn.instances[0].serviceDelay, { meanUs: 5000, p99Us: 9000 });
     assert.equal(config.cpn.instances[0].healthCheck?.address, '2001:db8:b:1::2');
-    assert.deepEqual(config.cpn.stamp, { enabled: true, port: 862, intervalMs: 100, lost: 3 });
+    assert.deepEqual(config.cpn.stamp, { enabled: true, port: 862, profile: 'default', intervalMs: 100, lost: 3, leastBoundMs: 50, holdDownMs: 1000, synchronised: false, links: { enabled: true, intervalMs: 1000 } });
     assert.equal(config.api.listen, 'unix:///run/cpn/cpnd.sock');
+  });
+
+  it('takes several ways to an exit, each with the way back that it states or its own in reverse', () => {
+    const via = '{"fc00::9": [["fcbb:bb00:2::", "fcbb:bb00:3::"], {segments: ["fcbb:bb00:4::"], return: []}, []]}';
+    const result = parseConfig(`${ROUTER}cpn:\n  services:\n    - id: default\n      via: ${via}\n`, 'f');
+    if (!result.ok) assert.fail(formatConfigErrors(result.errors));
+    assert.deepEqual(result.config.cpn.services[0]?.via, {
+      'fc00::9': [
+        { segments: ['fcbb:bb00:2::', 'fcbb:bb00:3::'], back: ['fcbb:bb00:3::', 'fcbb:bb00:2::'] },
+        { segments: ['fcbb:bb00:4::'], back: [] },
+        { segments: [], back: [] },
+      ],
+    });
+  });
+
+  it('the fast profile of STAMP probes more often, unless told otherwise', () => {
+    const stamp = (text: string): [number, number, number] => {
+      const result = parseConfig(`${ROUTER}cpn:\n  stamp: ${text}\n`, 'f');
+      if (!result.ok) assert.fail(formatConfigErrors(result.errors));
+      const { intervalMs, lost, leastBoundMs } = result.config.cpn.stamp;
+      return [intervalMs, lost, leastBoundMs];
+    };
+    assert.deepEqual([stamp('{}'), stamp('{profile: fast}'), stamp('{profile: fast, interval: 30ms, lost: 2}')], [[100, 3, 50], [20, 4, 30], [30, 2, 30]]);
   });
 
   it('needs nothing but the router', () => {

@@ -5,6 +5,7 @@ import { ManualClock } from '../../../daemon/clock.js';
 import type { RequirementDefaults, ServiceConfig } from '../../../daemon/config/types.js';
 import { silentLogger } from '../../../daemon/log.js';
 import type { PathState } from '../../../daemon/rib/candidate.js';
+import { wayName } from '../../../daemon/awareness/stamp/way.js';
 import { ComputingRib } from '../../../daemon/rib/computing-rib.js';
 import { encodeRequirementOption, NO_REQUIREMENTS, type Requirements } from '../../../daemon/steering/requirement-option.js';
 import { Steering, type SteeringConfig } from '../../../daemon/steering/steering.js';
@@ -47,7 +48,7 @@ class Bench {
       rib: this.rib,
       flows,
       config: this.config,
-      pathState: (exit) => ({ ...PATH, ...this.paths.get(exit) }),
+      pathState: (exit, transit) => ({ ...PATH, ...this.paths.get(wayName(exit, transit)) }),
       seed: 7,
     });
     this.rib.onChange((changed) => this.steering.onRibChange(changed));
@@ -68,6 +69,13 @@ class Bench {
 
   path(exit: number, change: Partial<PathState>): void {
     this.paths.set(exitOf(exit), { ...this.paths.get(exitOf(exit)), ...change });
+    this.steering.onPathChange([exitOf(exit)]);
+  }
+
+  /** The way to an exit by transit SIDs. */
+  way(exit: number, transit: readonly string[], change: Partial<PathState>): void {
+    const name = wayName(exitOf(exit), transit);
+    this.paths.set(name, { ...this.paths.get(name), ...change });
     this.steering.onPathChange([exitOf(exit)]);
   }
 
@@ -204,10 +212,33 @@ describe('steering', () => {
   });
 
   it('puts the configured transit SIDs before the instance SID', () => {
-    const bench = new Bench([{ id: 'default', via: { [exitOf(2)]: ['fcbb:bb00:9:1::', 'fcbb:bb00:a:1::'] } }]).announce(2);
+    const bench = new Bench([{ id: 'default', via: { [exitOf(2)]: [{ segments: ['fcbb:bb00:9:1::', 'fcbb:bb00:a:1::'], back: [] }] } }]).announce(2);
     assert.deepEqual(bench.flows.packet(flow(1)).segments, ['fcbb:bb00:9:1::', 'fcbb:bb00:a:1::', SID2]);
     bench.steering.reconfigure({ ...bench.config, services: [] });
     assert.deepEqual(bench.flows.packet(flow(1)).segments, [SID2], 'a pinned flow follows the way to its instance');
+  });
+
+  it('takes the first way of the list that is alive, and leads its policies another way when it is not', () => {
+    const bench = new Bench([{ id: 'default', via: { [exitOf(2)]: [{ segments: ['fcbb:bb00:9:1::'], back: [] }, { segments: [], back: [] }, { segments: ['fcbb:bb00:a:1::'], back: [] }] } }]).announce(2);
+    const by = (): readonly string[] => bench.flows.packet(flow(1)).segments;
+    assert.deepEqual(by(), ['fcbb:bb00:9:1::', SID2]);
+    bench.way(2, ['fcbb:bb00:9:1::'], { alive: false });
+    assert.deepEqual(by(), [SID2], 'the plain way');
+    bench.path(2, { resolved: false });
+    assert.deepEqual(by(), ['fcbb:bb00:a:1::', SID2]);
+    assert.equal(bench.steering.counters.movedPolicies, 0, 'to the same instance');
+    bench.way(2, ['fcbb:bb00:9:1::'], { alive: true });
+    assert.deepEqual(by(), ['fcbb:bb00:9:1::', SID2]);
+  });
+
+  it('predicts with the delay of the way that is taken', () => {
+    const bench = new Bench([{ id: 'default', via: { [exitOf(2)]: [{ segments: ['fcbb:bb00:9:1::'], back: [] }, { segments: [], back: [] }] } }]);
+    bench.way(2, ['fcbb:bb00:9:1::'], { rttUs: 40_000 });
+    bench.announce(2);
+    const rtt = (): number | undefined => assessCandidates(bench.steering, SERVICE, bench.clock.now())[0]?.prediction.pathUs;
+    assert.equal(rtt(), 40_000);
+    bench.way(2, ['fcbb:bb00:9:1::'], { alive: false });
+    assert.equal(rtt(), PATH.rttUs);
   });
 
   it('keeps all flows of a client together while stickiness says so', () => {
