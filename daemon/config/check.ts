@@ -230,7 +230,9 @@ class Check implements CheckResult {
       const health = instance.healthCheck;
       if (!health) return;
       this.outsideServices([...path, 'healthCheck', 'address'], health.address, 'an address of the instance');
-      if (health.kind === 'tcp' && health.port === 0) this.refuse([...path, 'healthCheck', 'port'], 'a port for a tcp check', undefined);
+      if (health.kind !== 'icmp' && health.port === 0) this.refuse([...path, 'healthCheck', 'port'], `a port for a${health.kind === 'http' ? 'n' : ''} ${health.kind} check`, undefined);
+      const { damping } = health;
+      if (damping && damping.reuse >= damping.suppress) this.refuse([...path, 'healthCheck', 'damping', 'reuse'], `less than suppress (${damping.suppress})`, String(damping.reuse));
     });
   }
 }

@@ -1,5 +1,6 @@
 /** From the fields of a file to the effective configuration: defaults that depend on other fields. */
 import { Prefix } from '../../dataplane/packet/ip.js';
+import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
 import { resolveBgp } from './resolve-bgp.js';
 import type { FileConfig } from './schema.js';
@@ -130,15 +131,7 @@ function resolveInstance(instance: FileConfig['cpn']['instances'][number], route
     serviceRate: instance.serviceRate,
     serviceDelay: { meanUs: instance.serviceDelay?.mean ?? 0, p99Us: instance.serviceDelay?.p99 ?? 0 },
     queueCapacity: instance.queueCapacity,
-    healthCheck: check && {
-      kind: check.kind,
-      address: check.address ?? instance.node.address,
-      port: check.port ?? 0,
-      intervalMs: check.interval,
-      timeoutMs: check.timeout,
-      fall: check.fall,
-      rise: check.rise,
-    },
+    healthCheck: check && resolveHealthCheck(check, instance.node.address),
   };
 }
 

@@ -209,14 +209,38 @@ export interface InstanceConfig {
 }
 
 export interface HealthCheckConfig {
-  readonly kind: 'tcp' | 'icmp';
+  readonly kind: 'tcp' | 'icmp' | 'http' | 'grpc';
   readonly address: string;
   readonly port: number;
+  readonly http: {
+    readonly path: string;
+    /** Host header; the address without one. */
+    readonly host: string | undefined;
+    /** Status codes that are good; empty: 200 to 299. */
+    readonly status: readonly number[];
+    /** Text that the first 64 KiB of the body must hold. */
+    readonly body: string | undefined;
+  };
+  /** Service that a gRPC server is asked about; empty: the whole server (grpc.health.v1). */
+  readonly grpcService: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Consecutive failures to go down, successes to come up. */
   readonly fall: number;
   readonly rise: number;
+  /** How long checks must be good before an instance that was down is up again. */
+  readonly holdDownMs: number;
+  readonly damping: FlapDampingConfig | undefined;
+}
+
+/** Flap damping in the words of RFC 2439 section 4.2; a fall costs a penalty of 1000. */
+export interface FlapDampingConfig {
+  readonly halfLifeMs: number;
+  /** Penalty above which an instance is suppressed, and below which it is used again. */
+  readonly suppress: number;
+  readonly reuse: number;
+  /** Longest suppression after the last fall. */
+  readonly maxSuppressMs: number;
 }
 
 export interface StampConfig {

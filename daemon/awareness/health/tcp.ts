@@ -1,8 +1,7 @@
 /** A TCP connection that is opened and closed again: the service listens. */
 import { connect } from 'node:net';
+import { failureText } from './failure.js';
 import type { Probe } from './check.js';
-
-const MESSAGES: Readonly<Record<string, string>> = { ECONNREFUSED: 'connection refused', EHOSTUNREACH: 'host unreachable', ENETUNREACH: 'network unreachable' };
 
 export function tcpProbe(address: string, port: number): Probe {
   return (done) => {
@@ -11,7 +10,7 @@ export function tcpProbe(address: string, port: number): Probe {
       socket.destroy();
       done(undefined);
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => done(MESSAGES[error.code ?? ''] ?? error.message));
+    socket.once('error', (error) => done(failureText(error)));
     return { cancel: () => socket.destroy() };
   };
 }

@@ -1,7 +1,8 @@
 /** Services, instances, and what is measured and announced of them. */
 import { z } from 'zod';
 import { parseDuration, parseIpv6Address } from '../scalars.js';
-import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, port, quantity, service, servicePrefix, text } from './common.js';
+import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, quantity, service, servicePrefix, text } from './common.js';
+import { healthCheck } from './health.js';
 import { stamp } from './stamp.js';
 import { ways } from './via.js';
 
@@ -30,16 +31,6 @@ const serviceConfig = mapping({
   requirements: requirements.prefault({}),
   via: byKey(ipv6, ways, 'exit router ID to transit SIDs').default({}),
   announce: mapping({ minInterval: minInterval.optional(), maxInterval: maxInterval.optional(), threshold: threshold.optional(), validity: validity.optional() }).optional(),
-});
-
-const healthCheck = mapping({
-  kind: oneOf('tcp', 'icmp'),
-  address: ip.optional(),
-  port: port.optional(),
-  interval: duration(10, 3_600_000, '10ms to 1h').default(1000),
-  timeout: duration(10, 60_000, '10ms to 1m').default(1000),
-  fall: integer(1, 100).default(3),
-  rise: integer(1, 100).default(2),
 });
 
 const instance = mapping({

@@ -103,6 +103,23 @@ describe('probes', () => {
     assert.match((await once(icmpProbe('fe80::1'))) ?? '', /connect/);
   });
 
+  it('ICMP: the IPv4 loopback address answers', { skip: process.getuid?.() !== 0 && 'needs CAP_NET_RAW' }, async () => {
+    assert.equal(await once(icmpProbe('127.0.0.1')), undefined);
+  });
+
+  it('an ICMP echo request has the fields and the checksum of RFC 792', () => {
+    assert.equal(Buffer.from(encodeEchoRequest({ identifier: 0x1234, sequence: 0x5678 }, 4)).toString('hex'), '08008f5312345678' + '00'.repeat(8));
+  });
+
+  it('only whole ICMP echo replies behind an IPv4 header are replies', () => {
+    const header = new Uint8Array(24);
+    header[0] = 0x46; // with four octets of options
+    const reply = Uint8Array.from([...header, 0, 0, 0xab, 0xcd, 0x12, 0x34, 0x56, 0x78]);
+    assert.deepEqual(decodeEchoReply(reply, 4), { identifier: 0x1234, sequence: 0x5678 });
+    for (let length = 0; length < reply.length; length++) assert.equal(decodeEchoReply(reply.subarray(0, length), 4), undefined);
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => void decodeEchoReply(bytes, 4)));
+  });
+
   it('an echo request has the fields of RFC 4443 section 4.1', () => {
     assert.equal(Buffer.from(encodeEchoRequest({ identifier: 0x1234, sequence: 0x5678 })).toString('hex'), '8000000012345678' + '00'.repeat(8));
   });

@@ -5,7 +5,7 @@ import { LocalInstances, type HealthListener, type LocalInstancesConfig } from '
 import type { InstanceUpdate } from '../../../daemon/awareness/instance.js';
 import { CPN_MAX_SENT, cpnBlockSize, encodeCpnBlock } from '../../../daemon/computing/block.js';
 import { ManualClock } from '../../../daemon/clock.js';
-import type { InstanceConfig } from '../../../daemon/config/types.js';
+import type { HealthCheckConfig, InstanceConfig } from '../../../daemon/config/types.js';
 import { EventLog } from '../../../daemon/events.js';
 import type { Advertisement } from '../../../daemon/rib/candidate.js';
 import { Refusal } from '../../../daemon/refusal.js';
@@ -29,7 +29,19 @@ const instance = (service: string, id: number, changes: Partial<InstanceConfig> 
   ...changes,
 });
 
-const checked = { kind: 'tcp' as const, address: '2001:db8:b:1::2', port: 80, intervalMs: 100, timeoutMs: 100, fall: 2, rise: 2 };
+const checked: HealthCheckConfig = {
+  kind: 'tcp',
+  address: '2001:db8:b:1::2',
+  port: 80,
+  http: { path: '/', host: undefined, status: [], body: undefined },
+  grpcService: '',
+  intervalMs: 100,
+  timeoutMs: 100,
+  fall: 2,
+  rise: 2,
+  holdDownMs: 0,
+  damping: undefined,
+};
 const nothing: InstanceUpdate = { computing: [], load: undefined, serviceDelay: undefined, health: undefined };
 const load = (utilisation: number): InstanceUpdate => ({ ...nothing, load: { utilisation, queueLength: undefined, activeFlows: undefined } });
 

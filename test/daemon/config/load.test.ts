@@ -102,6 +102,9 @@ const BAD_INSTANCES: readonly Bad[] = [
   ['a class that does not exist', withInstance('      service: 2001:db8:5e::1\n      computing:\n        - {class: quantum, total: 1}\n'), 14, 'cpn.instances[0].computing[0].class', /one of logical, parallel, neural/, /"quantum"/],
   ['a tcp check without port', withInstance('      service: 2001:db8:5e::1\n      healthCheck: {kind: tcp}\n'), 13, 'cpn.instances[0].healthCheck.port', /a port/, /nothing/],
   ['a check of the service address itself', withInstance('      service: 2001:db8:5e::1\n      healthCheck: {kind: icmp, address: "2001:db8:5e::1"}\n'), 13, 'cpn.instances[0].healthCheck.address', /outside the service prefixes/, /inside/],
+  ['an HTTP check without a port', withInstance('      service: 2001:db8:5e::1\n      healthCheck: {kind: http}\n'), 13, 'cpn.instances[0].healthCheck.port', /a port for an http check/, /nothing/],
+  ['an HTTP path that is none', withInstance('      service: 2001:db8:5e::1\n      healthCheck: {kind: http, port: 80, path: "health check"}\n'), 13, 'cpn.instances[0].healthCheck.path', /begins with \//, /health check/],
+  ['a reuse threshold above the suppress threshold', withInstance('      service: 2001:db8:5e::1\n      healthCheck: {kind: icmp, damping: {suppress: 700}}\n'), 13, 'cpn.instances[0].healthCheck.damping.reuse', /less than suppress \(700\)/, /750/],
   ['a p99 below the mean', withInstance('      service: 2001:db8:5e::1\n      serviceDelay: {mean: 5ms, p99: 4ms}\n'), 13, 'cpn.instances[0].serviceDelay.p99', /at least the mean/, /4000/],
 ];
 
