@@ -15,6 +15,11 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   unixMs: () => Date.now(),
   setTimeout(callback, ms) {
+    if (ms <= 0) {
+      // A timer waits for a millisecond at least; this lets others have their turn and goes on.
+      const handle = setImmediate(callback);
+      return { cancel: () => clearImmediate(handle) };
+    }
     const handle = setTimeout(callback, ms);
     return { cancel: () => clearTimeout(handle) };
   },

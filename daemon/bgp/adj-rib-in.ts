@@ -3,7 +3,8 @@
  * paths are kept, so that a policy can change without asking the peer again and an operator can see why a route is not used.
  */
 import { equalAttributes, equalNextHops } from './attributes.js';
-import { pathKey, type Path, type PathSource } from './path.js';
+import { DestinationTable } from './destination-table.js';
+import type { Path, PathSource } from './path.js';
 import type { Imported } from './policy.js';
 import { type Destination, equalLabels, type FamilyName, familyOfDestination } from './wire/families.js';
 import type { NextHop, Nlri, PathAttributes } from './wire/types.js';
@@ -16,16 +17,10 @@ export interface PathChange {
   readonly next: Path | undefined;
 }
 
-interface Stored {
-  readonly path: Path;
-  /** As received, for a later policy. */
-  readonly received: PathAttributes;
-}
-
 export class AdjRibIn {
-  private readonly entries = new Map<string, Stored>();
-  /** Keys of paths that have to be announced again, or go at the end of the refresh. */
-  private readonly unconfirmed = new Set<string>();
+  private readonly table = new DestinationTable<Path>();
+  /** Paths that have to be announced again, or go at the end of the refresh. */
+  private readonly unconfirmed = new Set<Path>();
   private acceptedCount = 0;
 
   constructor(
@@ -40,57 +35,56 @@ export class AdjRibIn {
   }
 
   get received(): number {
-    return this.entries.size;
+    return this.table.size;
   }
 
   get accepted(): number {
     return this.acceptedCount;
   }
 
-  *paths(): Iterable<Path> {
-    for (const { path } of this.entries.values()) yield path;
+  paths(): Iterable<Path> {
+    return this.table.values();
   }
 
   /** Takes an announcement; undefined when it says nothing new. `now` in ms. */
-  announce(nlri: Nlri, nextHop: NextHop, attributes: PathAttributes, now: number): PathChange | undefined {
-    const key = pathKey(nlri.prefix, nlri.pathId);
-    const old = this.entries.get(key);
-    this.unconfirmed.delete(key);
-    if (old && equalLabels(old.path.prefix, nlri.prefix) && equalNextHops(old.path.nextHop, nextHop) && equalAttributes(old.received, attributes)) {
-      if (!old.path.stale) return undefined;
-      return this.put(key, old, { ...old, path: { ...old.path, stale: false } });
+  announce({ prefix, pathId }: Nlri, nextHop: NextHop, attributes: PathAttributes, now: number): PathChange | undefined {
+    const old = this.table.get(prefix, pathId);
+    if (old && equalLabels(old.prefix, prefix) && equalNextHops(old.nextHop, nextHop) && equalAttributes(old.received ?? old.attributes, attributes)) {
+      this.unconfirmed.delete(old);
+      return old.stale ? this.replace(old, { ...old, stale: false }) : undefined;
     }
-    return this.put(key, old, { path: this.build(nlri.prefix, nlri.pathId, nextHop, attributes, now), received: attributes });
+    const imported = this.importRoute(prefix, nextHop, attributes);
+    const { source } = this;
+    const { rejected } = imported;
+    return this.replace(old, { prefix, source, pathId, nextHop, attributes: imported.attributes, received: attributes, receivedAt: now, rejected, stale: false, localId: 0 });
   }
 
   /** Takes a withdrawal; undefined when there was no such path (which is no error: RFC 4271 section 4.3). */
-  withdraw(nlri: Nlri): PathChange | undefined {
-    const key = pathKey(nlri.prefix, nlri.pathId);
-    const old = this.entries.get(key);
-    return old && this.put(key, old, undefined);
+  withdraw({ prefix, pathId }: Nlri): PathChange | undefined {
+    const old = this.table.get(prefix, pathId);
+    return old && this.remove(old);
   }
 
   /** Removes everything: the session is over. */
   clear(): PathChange[] {
-    const changes: PathChange[] = [];
-    for (const [key, stored] of this.entries) changes.push(this.put(key, stored, undefined));
-    return changes;
+    return this.table.values().map((path) => this.remove(path));
   }
 
   /** Keeps every path of a family although the session has ended (RFC 4724 section 4.2), until it is announced again or swept. */
   markStale(family: FamilyName): PathChange[] {
     const changes: PathChange[] = [];
-    for (const [key, stored] of this.entries) {
-      if (familyOfDestination(stored.path.prefix) !== family) continue;
-      this.unconfirmed.add(key);
-      if (!stored.path.stale) changes.push(this.put(key, stored, { ...stored, path: { ...stored.path, stale: true } }));
+    for (const path of this.table.values()) {
+      if (familyOfDestination(path.prefix) !== family) continue;
+      const kept = path.stale ? path : { ...path, stale: true };
+      if (kept !== path) changes.push(this.replace(path, kept));
+      this.unconfirmed.add(kept);
     }
     return changes;
   }
 
   /** The peer is about to announce everything of a family again (RFC 7313 section 4.2). */
   beginRefresh(family: FamilyName): void {
-    for (const [key, { path }] of this.entries) if (familyOfDestination(path.prefix) === family) this.unconfirmed.add(key);
+    for (const path of this.table.values()) if (familyOfDestination(path.prefix) === family) this.unconfirmed.add(path);
   }
 
   /** Paths that go unless they are announced again. */
@@ -101,10 +95,8 @@ export class AdjRibIn {
   /** Removes what has not been announced again since `markStale` or `beginRefresh`; with `onlyStale` the former alone. */
   sweep(family: FamilyName, onlyStale = false): PathChange[] {
     const changes: PathChange[] = [];
-    for (const key of this.unconfirmed) {
-      const stored = this.entries.get(key);
-      if (!stored || familyOfDestination(stored.path.prefix) !== family || (onlyStale && !stored.path.stale)) continue;
-      changes.push(this.put(key, stored, undefined));
+    for (const path of this.unconfirmed) {
+      if (familyOfDestination(path.prefix) === family && (!onlyStale || path.stale)) changes.push(this.remove(path));
     }
     return changes;
   }
@@ -113,28 +105,33 @@ export class AdjRibIn {
   reimport(importRoute: Import): PathChange[] {
     this.importRoute = importRoute;
     const changes: PathChange[] = [];
-    for (const [key, stored] of this.entries) {
-      const { path } = stored;
-      const imported = importRoute(path.prefix, path.nextHop, stored.received);
+    for (const path of this.table.values()) {
+      const imported = importRoute(path.prefix, path.nextHop, path.received ?? path.attributes);
       if (imported.rejected === path.rejected && equalAttributes(imported.attributes, path.attributes)) continue;
-      changes.push(this.put(key, stored, { ...stored, path: { ...path, ...imported } }));
+      const isAwaited = this.unconfirmed.has(path);
+      const next = { ...path, ...imported };
+      changes.push(this.replace(path, next));
+      if (isAwaited) this.unconfirmed.add(next);
     }
     return changes;
   }
 
-  private build(prefix: Destination, pathId: number, nextHop: NextHop, attributes: PathAttributes, now: number): Path {
-    return { prefix, source: this.source, pathId, nextHop, ...this.importRoute(prefix, nextHop, attributes), receivedAt: now, stale: false, localId: 0 };
+  private replace(old: Path | undefined, next: Path): PathChange {
+    this.forget(old);
+    if (next.rejected === undefined) this.acceptedCount++;
+    this.table.put(next);
+    return { previous: old, next };
   }
 
-  private put(key: string, old: Stored | undefined, next: Stored | undefined): PathChange {
-    if (old && old.path.rejected === undefined) this.acceptedCount--;
-    if (next && next.path.rejected === undefined) this.acceptedCount++;
-    if (next) {
-      this.entries.set(key, next);
-    } else {
-      this.entries.delete(key);
-      this.unconfirmed.delete(key);
-    }
-    return { previous: old?.path, next: next?.path };
+  private remove(path: Path): PathChange {
+    this.forget(path);
+    this.table.delete(path.prefix, path.pathId);
+    return { previous: path, next: undefined };
+  }
+
+  private forget(path: Path | undefined): void {
+    if (path === undefined) return;
+    if (path.rejected === undefined) this.acceptedCount--;
+    if (this.unconfirmed.size > 0) this.unconfirmed.delete(path);
   }
 }

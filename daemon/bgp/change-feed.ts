@@ -73,7 +73,7 @@ export class ChangeFeed {
 
   /** The best path of a prefix changed. */
   decided({ entry, previousBest }: DecisionChange): void {
-    if (!(entry.prefix instanceof Prefix) || isServiceRoute(this.local, entry.prefix)) return;
+    if (this.unicastListeners.size === 0 || !(entry.prefix instanceof Prefix) || isServiceRoute(this.local, entry.prefix)) return;
     const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
     const hadLearned = previousBest !== undefined && previousBest.source.kind !== 'local';
     if (!best && !hadLearned) return;

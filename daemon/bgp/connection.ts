@@ -36,6 +36,8 @@ export interface ConnectionHandlers {
   fault(fault: Fault, raw: Uint8Array): void;
   failed(reason: string): void;
   drained(): void;
+  /** Whether `message` is to be called. */
+  isTapped(): boolean;
   /** Every message as it goes over the wire; `raw` views a buffer that is used again. */
   message(connection: Connection, direction: 'sent' | 'received', raw: Uint8Array): void;
 }
@@ -109,11 +111,16 @@ export class Connection {
   /** Sends encoded messages of one type in one write; dropped when there is no stream. */
   send(type: Message['type'], ...messages: readonly Uint8Array[]): void {
     if (!this.stream || messages.length === 0) return;
-    const bytes = messages.length === 1 ? messages[0]! : Buffer.concat(messages);
-    this.options.counters.sent[type] += messages.length;
+    this.sendEncoded(type, messages.length, messages.length === 1 ? messages[0]! : Buffer.concat(messages));
+  }
+
+  /** The same for messages that stand one after the other already, and may have been sent to others too. */
+  sendEncoded(type: Message['type'], count: number, bytes: Uint8Array): void {
+    if (!this.stream || count === 0) return;
+    this.options.counters.sent[type] += count;
     this.options.counters.octetsSent += bytes.length;
-    if (type === 'open') this.sentOpen = messages[0]!;
-    for (const message of messages) this.handlers.message(this, 'sent', message);
+    if (type === 'open') this.sentOpen = bytes;
+    if (this.handlers.isTapped()) for (const message of messagesIn(bytes)) this.handlers.message(this, 'sent', message);
     this.stream.write(bytes);
     this.sendHold?.wrote(bytes.length);
   }
@@ -282,7 +289,7 @@ export class Connection {
     const { message } = result;
     this.options.counters.received[message.type]++;
     if (message.type === 'open') this.receivedOpen = Uint8Array.from(raw);
-    this.handlers.message(this, 'received', raw);
+    if (this.handlers.isTapped()) this.handlers.message(this, 'received', raw);
     this.current = { message, raw };
     switch (message.type) {
       case 'open':
@@ -328,3 +335,12 @@ const includesFamily = (families: readonly FamilyName[] | undefined, afi: number
   const family = familyOf({ afi, safi });
   return family !== undefined && (families?.includes(family) ?? false);
 };
+
+/** Messages that stand one after the other. */
+function* messagesIn(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + ((bytes[at + 16]! << 8) | bytes[at + 17]!);
+    yield bytes.subarray(at, end);
+    at = end;
+  }
+}

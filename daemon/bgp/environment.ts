@@ -6,6 +6,7 @@ import type { LocalSpeaker } from './policy.js';
 import type { PolicyBook } from './policy/book.js';
 import type { Taps } from './telemetry/tap.js';
 import type { Transport } from './transport.js';
+import type { UpdateGroups } from './update-groups.js';
 import type { FamilyName } from './wire/families.js';
 
 /** Something an operator wants to hear of. */
@@ -37,5 +38,6 @@ export interface Environment {
   readonly policies: () => PolicyBook;
   /** Telemetry that looks on. */
   readonly taps: Taps;
+  readonly updateGroups: UpdateGroups;
   readonly report: (peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array) => void;
 }

@@ -22,6 +22,8 @@ export interface Path {
   readonly nextHop: NextHop;
   /** After import: what the decision process sees and the export starts from. */
   readonly attributes: PathAttributes;
+  /** As the peer sent them, for a later policy; undefined for routes of this router. */
+  readonly received?: PathAttributes;
   /** ms of the injected clock. */
   readonly receivedAt: number;
   /** Why the import policy keeps the path out of the Loc-RIB; undefined when it is in. */

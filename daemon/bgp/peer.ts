@@ -244,9 +244,8 @@ export class Peer {
       fault: (fault, raw) => this.reportFault(fault, raw),
       failed: (reason) => this.failed(reason),
       drained: () => this.exchange.pump(),
-      message: (connection, direction, raw) => {
-        if (taps.active) taps.message(this.tapped(connection), direction, raw);
-      },
+      isTapped: () => taps.active,
+      message: (connection, direction, raw) => taps.message(this.tapped(connection), direction, raw),
     };
   }
 

@@ -5,30 +5,24 @@
  */
 import type { Timer } from '../clock.js';
 import { AdjRibIn, type PathChange } from './adj-rib-in.js';
-import { AdjRibOut, type AnnouncementGroup } from './adj-rib-out.js';
 import { identifierNumber } from './best-path.js';
 import type { Connection } from './connection.js';
 import type { Environment } from './environment.js';
-import type { RibEntry } from './loc-rib.js';
 import type { Negotiated } from './open.js';
 import type { PathSource } from './path.js';
 import { dependsOnCost, exporter, importer, type PeerPolicy } from './policy.js';
+import { groupKey } from './group-key.js';
+import type { GroupMember, GroupRules } from './update-group.js';
 import { encodeRouteRefresh } from './wire/encode.js';
-import { encodeEndOfRib, packAnnouncements, packWithdrawals } from './wire/pack.js';
+import { encodeEndOfRib } from './wire/pack.js';
 import { afiSafiOf, type FamilyName, FAMILY_NAMES, familyOf, familyOfDestination } from './wire/families.js';
-import { RouteRefreshSubtype, type EncodeContext, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
-
-/** Octets queued on the stream above which nothing more is written. */
-const outputHigh = 256 * 1024;
-/** Prefixes worked out before others get their turn. */
-const outputSlice = 500;
+import { RouteRefreshSubtype, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
 
 interface Session {
   readonly connection: Connection;
   readonly negotiated: Negotiated;
   readonly localAddress: string;
-  readonly encode: EncodeContext;
-  readonly out: AdjRibOut;
+  readonly member: GroupMember;
   /** Families whose End-of-RIB, or end of refresh, is to follow what is waiting now. */
   readonly endOfRib: Set<FamilyName>;
   readonly endOfRefresh: Set<FamilyName>;
@@ -41,7 +35,6 @@ export class RouteExchange {
   private session: Session | undefined;
   private source: PathSource;
   private sweepTimer: Timer | undefined;
-  private pumpTimer: Timer | undefined;
 
   constructor(
     private readonly environment: Environment,
@@ -53,8 +46,8 @@ export class RouteExchange {
     this.adjRibIn = new AdjRibIn(this.source, importer(environment.local, policy, ''));
   }
 
-  get adjRibOut(): AdjRibOut | undefined {
-    return this.session?.out;
+  get adjRibOut(): GroupMember | undefined {
+    return this.session?.member;
   }
 
   /** A full table is still being written, and its end is to be said. */
@@ -64,30 +57,28 @@ export class RouteExchange {
 
   begin(connection: Connection, negotiated: Negotiated): void {
     const localAddress = connection.stream?.local.address ?? '';
-    const { local, resolve, locRib } = this.environment;
+    const { local } = this.environment;
     this.source = this.sourceFor(negotiated.identifier);
     this.adjRibIn.begin(this.source, importer(local, this.policy, localAddress));
     this.endOfRibReceived.clear();
     this.keepOnlyPreserved(negotiated);
-    const out = new AdjRibOut({
-      peer: this.address,
-      exportRoute: exporter(local, this.policy, localAddress, resolve),
-      addPath: (family) => negotiated.addPathSend.includes(family),
-      families: (family) => negotiated.families.includes(family),
-      resolve,
-    });
-    for (const entry of locRib.entries()) out.mark(entry);
-    const endOfRib = new Set<FamilyName>(negotiated.families);
-    this.session = { connection, negotiated, localAddress, encode: connection.encodeContext, out, endOfRib, endOfRefresh: new Set() };
-    this.schedulePump();
+    const member = this.environment.updateGroups.join(
+      {
+        address: this.address,
+        connection,
+        caughtUp: () => this.caughtUp(),
+        report: (text) => this.environment.report(this.address, 'error', text),
+      },
+      this.groupRules(connection, negotiated, localAddress),
+    );
+    this.session = { connection, negotiated, localAddress, member, endOfRib: new Set(negotiated.families), endOfRefresh: new Set() };
   }
 
   /** The session is over. Without a NOTIFICATION a peer that can restart gracefully keeps its routes for its restart time. */
   end(notification: Notification | undefined): void {
     const restart = notification ? undefined : this.session?.negotiated.gracefulRestart;
+    if (this.session) this.environment.updateGroups.leave(this.session.member);
     this.session = undefined;
-    this.pumpTimer?.cancel();
-    this.pumpTimer = undefined;
     this.sweepTimer?.cancel();
     this.sweepTimer = undefined;
     if (!restart || restart.preserved.length === 0) {
@@ -161,47 +152,32 @@ export class RouteExchange {
   setPolicy(policy: PeerPolicy): void {
     this.policy = policy;
     const { session } = this;
-    const { local, locRib, resolve } = this.environment;
+    const { local, updateGroups } = this.environment;
     this.changed(this.adjRibIn.reimport(importer(local, policy, session?.localAddress ?? '')));
     if (!session) return;
-    session.out.setExport(exporter(local, policy, session.localAddress, resolve));
-    for (const entry of locRib.entries()) session.out.mark(entry);
-    this.schedulePump();
+    updateGroups.setRules(session.member, this.groupRules(session.connection, session.negotiated, session.localAddress));
   }
 
-  /** A prefix was decided anew. */
-  mark(entry: RibEntry, bestChanged: boolean): void {
-    const { session } = this;
-    if (!session || (!bestChanged && !session.negotiated.addPathSend.includes(familyOfDestination(entry.prefix)) && !dependsOnCost(this.policy))) return;
-    session.out.mark(entry);
-    this.schedulePump();
-  }
-
-  /** Writes what is waiting, as far as the stream takes it. */
+  /** Writes what is waiting, as far as the streams of the group take it. */
   pump(): void {
-    this.pumpTimer?.cancel();
-    this.pumpTimer = undefined;
-    const { session } = this;
-    if (!session || (session.connection.stream?.buffered ?? Infinity) > outputHigh) return;
-    const { withdrawn, announced } = session.out.take(outputSlice);
-    const updates: Uint8Array[] = [];
-    for (const family of session.negotiated.families) {
-      const nlri = withdrawn.filter(({ prefix }) => familyOfDestination(prefix) === family);
-      updates.push(...packWithdrawals(afiSafiOf(family), nlri, session.encode));
-    }
-    for (const group of announced) updates.push(...this.packGroup(session, group));
-    session.connection.send('update', ...updates);
-    if (session.out.pending > 0) this.schedulePump();
-    else if (this.environment.locRib.pending === 0) this.finishDumps(session);
+    this.session?.member.group.pump();
   }
 
-  private packGroup(session: Session, { attributes, nextHop, nlri, family }: AnnouncementGroup): Uint8Array[] {
-    const updates = packAnnouncements({ family: afiSafiOf(family), nextHop, nlri }, attributes, session.encode);
-    if (updates) return updates;
-    // RFC 8654 section 4: routes that fit no message of this peer are withdrawn from it.
-    session.out.forget(nlri);
-    this.environment.report(this.address, 'error', `${nlri.length} routes not announced, ${nlri[0]!.prefix.toString()} among them: their attributes are too long for the peer`);
-    return packWithdrawals(afiSafiOf(family), nlri, session.encode);
+  private caughtUp(): void {
+    if (this.session && this.environment.locRib.pending === 0) this.finishDumps(this.session);
+  }
+
+  private groupRules(connection: Connection, negotiated: Negotiated, localAddress: string): GroupRules {
+    const { policy } = this;
+    const { local, resolve } = this.environment;
+    return {
+      key: groupKey(policy, negotiated, localAddress),
+      exportRoute: exporter(local, policy, localAddress, resolve),
+      addPath: (family) => negotiated.addPathSend.includes(family),
+      families: (family) => negotiated.families.includes(family),
+      marksEvery: (family) => dependsOnCost(policy) || negotiated.addPathSend.includes(family),
+      encode: connection.encodeContext,
+    };
   }
 
   private finishDumps(session: Session): void {
@@ -217,7 +193,7 @@ export class RouteExchange {
 
   /** Soon, together with other changes of the same turn. */
   schedulePump(): void {
-    this.pumpTimer ??= this.environment.clock.setTimeout(() => this.pump(), 0);
+    this.session?.member.group.schedulePump();
   }
 
   private resend(session: Session, family: FamilyName): void {
@@ -228,9 +204,7 @@ export class RouteExchange {
         session.endOfRefresh.add(family);
       }
     }
-    session.out.resend(family);
-    for (const entry of this.environment.locRib.entries()) if (familyOfDestination(entry.prefix) === family) session.out.mark(entry);
-    this.schedulePump();
+    this.environment.updateGroups.resend(session.member, family);
   }
 
   /** RFC 4724 section 4.2: families the restarted peer does not list with preserved forwarding lose their stale routes at once. */

@@ -20,6 +20,7 @@ import { PolicyBook } from './policy/book.js';
 import { Taps } from './telemetry/tap.js';
 import { tcpTransport } from './tcp-transport.js';
 import type { Listener, Stream, Transport } from './transport.js';
+import { UpdateGroups } from './update-groups.js';
 import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
 import { type Destination, ipPrefixOf } from './wire/families.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
@@ -44,8 +45,9 @@ export interface SpeakerOptions {
   readonly restarting?: boolean;
 }
 
-/** Prefixes decided before others get their turn. */
+/** Prefixes decided at a time, and how long before others get their turn, ms. */
 const decisionSlice = 250;
+const decisionMs = 2;
 /** Octets of a faulty message that its event keeps: an extended message may have 65,535, and many events are kept. */
 const rawLimit = 4096;
 /** How long to wait before listening is tried again, ms. */
@@ -72,6 +74,7 @@ export class BgpSpeaker {
     const servicePrefixes = options.servicePrefixes.map((text) => Prefix.from(text));
     this.policyBook = new PolicyBook(policyBookConfig(this.config));
     this.local = { as: this.config.as, identifier: options.router.id, clusterId: this.config.clusterId ?? options.router.id, loopback: options.router.loopback, servicePrefixes };
+    const locRib = new LocRib(this.nextHops.resolve);
     this.environment = {
       clock: options.clock,
       transport: options.transport ?? tcpTransport,
@@ -83,7 +86,8 @@ export class BgpSpeaker {
       restartTimeMs: options.restartTimeMs ?? 120_000,
       restarting: options.restarting ?? false,
       resolve: this.nextHops.resolve,
-      locRib: new LocRib(this.nextHops.resolve),
+      locRib,
+      updateGroups: new UpdateGroups(options.clock, locRib, this.nextHops.resolve),
       policies: () => this.policyBook,
       taps: new Taps(),
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
@@ -329,16 +333,18 @@ export class BgpSpeaker {
   /** Decides marked prefixes, tells neighbours and listeners, and goes on later when there are more than `limit`. */
   private decide(limit: number): void {
     this.decisionTimer = undefined;
-    const { locRib } = this.environment;
-    const peers = [...this.peers.values()];
-    for (const change of locRib.decide(limit)) {
-      const bestChanged = change.entry.best !== change.previousBest;
-      for (const peer of peers) peer.exchange.mark(change.entry, bestChanged);
-      if (bestChanged) this.feed.decided(change);
-    }
+    const { clock, locRib, updateGroups } = this.environment;
+    const until = clock.now() + decisionMs;
+    do {
+      for (const change of locRib.decide(limit)) {
+        const bestChanged = change.entry.best !== change.previousBest;
+        updateGroups.mark(change.entry, bestChanged);
+        if (bestChanged) this.feed.decided(change);
+      }
+    } while (locRib.pending > 0 && clock.now() < until);
     this.feed.flush();
     if (locRib.pending > 0) this.scheduleDecision();
-    else for (const peer of peers) if (peer.exchange.isDumping) peer.exchange.schedulePump();
+    else for (const { exchange } of this.peers.values()) if (exchange.isDumping) exchange.schedulePump();
   }
 
   private report(peer: string, kind: BgpEvent['kind'], text: string, raw?: Uint8Array): void {

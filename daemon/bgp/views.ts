@@ -283,7 +283,7 @@ function announcedTo(peers: readonly Peer[], path: Path, best: boolean): { peer:
   if (path.rejected !== undefined) return [];
   return peers.flatMap((peer) => {
     const sent = peer.exchange.adjRibOut?.announcedFor(path.prefix) ?? [];
-    const own = sent.find(({ pathId }) => (pathId === 0 ? best : pathId === path.localId));
-    return own ? [{ peer: peer.address, pathId: own.pathId }] : [];
+    const own = sent.find((pathId) => (pathId === 0 ? best : pathId === path.localId));
+    return own === undefined ? [] : [{ peer: peer.address, pathId: own }];
   });
 }

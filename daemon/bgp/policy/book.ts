@@ -114,6 +114,7 @@ export class PolicyBook {
   private readonly hits = new Map<string, Hits>();
   /** Compiled policies by name and the AS that is prepended by default: what they remember is shared by all neighbours. */
   private readonly compiled = new Map<string, Policy>();
+  private readonly chains = new Map<string, PolicyChain>();
 
   constructor(private readonly config: PolicyBookConfig) {
     for (const [name, { rules }] of Object.entries(config.policies)) this.hits.set(name, new Array<number>(rules.length + 1).fill(0));
@@ -121,8 +122,14 @@ export class PolicyBook {
 
   /** Throws TypeError for a name the configuration does not have, which its check refuses. */
   chain(names: readonly string[], defaultPrependAs: number): PolicyChain {
-    const usesCost = names.some((name) => this.config.policies[name]?.rules.some(({ set }) => set.med === 'igp') ?? false);
-    return new PolicyChain(names.map((name) => this.policy(name, defaultPrependAs)), usesCost);
+    // One chain for all who name it so: update groups tell rules apart by identity.
+    const key = `${defaultPrependAs} ${names.join(' ')}`;
+    let chain = this.chains.get(key);
+    if (!chain) {
+      const usesCost = names.some((name) => this.config.policies[name]?.rules.some(({ set }) => set.med === 'igp') ?? false);
+      this.chains.set(key, (chain = new PolicyChain(names.map((name) => this.policy(name, defaultPrependAs)), usesCost)));
+    }
+    return chain;
   }
 
   /** All policies, or one; undefined when there is none of this name. */

@@ -1,0 +1,168 @@
+/**
+ * Peers that are told the same: one Adj-RIB-Out, whose messages are worked out and encoded once and written to all of them. A route does not
+ * go back to the peer it came from, which is the only difference between them.
+ */
+import type { Timer } from '../clock.js';
+import { AdjRibOut, type AdjRibOutOptions, type AnnouncementGroup, type Export, type OutgoingBatch } from './adj-rib-out.js';
+import type { Connection } from './connection.js';
+import type { UpdateGroups } from './update-groups.js';
+import { afiSafiOf, type Destination, type FamilyName } from './wire/families.js';
+import { packAnnouncements, packWithdrawals } from './wire/pack.js';
+import type { EncodeContext, Nlri } from './wire/types.js';
+
+/** Octets queued on a stream above which nothing more is written to the group. */
+const outputHigh = 256 * 1024;
+/** Prefixes worked out at a time, and how long before others get their turn, ms. */
+const outputSlice = 500;
+const outputMs = 2;
+/** How long the others wait for a peer that does not read, before it has to go its own way, ms. */
+const lagMs = 500;
+
+/** What a group has to know to tell a peer something. */
+export interface GroupRules extends Omit<AdjRibOutOptions, 'locRib' | 'resolve'> {
+  /** Peers with equal keys may share a group: all of the rules and `encode` follow from it. */
+  readonly key: string;
+  /** A prefix whose best path did not change matters all the same. */
+  readonly marksEvery: (family: FamilyName) => boolean;
+  readonly encode: EncodeContext;
+}
+
+/** What the group needs of a peer's session. */
+export interface GroupPeer {
+  readonly address: string;
+  readonly connection: Connection;
+  /** All that was to be told has been written. */
+  caughtUp(): void;
+  report(text: string): void;
+}
+
+/** A peer's place in a group: its Adj-RIB-Out as others see it. */
+export class GroupMember {
+  constructor(
+    readonly peer: GroupPeer,
+    public group: UpdateGroup,
+  ) {}
+
+  /** Paths the peer holds from us. */
+  get size(): number {
+    return this.group.out.sizeFor(this.peer.address);
+  }
+
+  /** Path identifiers under which the peer holds paths of a prefix. */
+  announcedFor(prefix: Destination): readonly number[] {
+    const entry = this.group.owner.locRib.get(prefix);
+    return entry ? this.group.out.announcedFor(this.peer.address, entry) : [];
+  }
+
+  get isLagging(): boolean {
+    return (this.peer.connection.stream?.buffered ?? 0) > outputHigh;
+  }
+}
+
+/** Messages in the order in which they leave; `from` names the one peer that does not get them. */
+interface Outgoing {
+  readonly from: string;
+  readonly messages: readonly Uint8Array[];
+}
+
+export class UpdateGroup {
+  readonly members = new Set<GroupMember>();
+  private pumpTimer: Timer | undefined;
+  private lagTimer: Timer | undefined;
+
+  constructor(
+    readonly owner: UpdateGroups,
+    public rules: GroupRules,
+    readonly out: AdjRibOut,
+  ) {}
+
+  setRules(rules: GroupRules): void {
+    this.rules = rules;
+    this.out.setExport(rules.exportRoute satisfies Export);
+    this.schedulePump();
+  }
+
+  /** Soon, together with other changes of the same turn. */
+  schedulePump(): void {
+    this.pumpTimer ??= this.owner.clock.setTimeout(() => this.pump(), 0);
+  }
+
+  /** Writes what is waiting, as far as the streams take it. */
+  pump(): void {
+    this.pumpTimer?.cancel();
+    this.pumpTimer = undefined;
+    const { clock } = this.owner;
+    const until = clock.now() + outputMs;
+    do {
+      if (this.isHeldUp()) return;
+      this.write(this.out.take(outputSlice));
+    } while (this.out.pending > 0 && clock.now() < until);
+    if (this.out.pending > 0) {
+      this.schedulePump();
+      return;
+    }
+    for (const { peer } of this.members) peer.caughtUp();
+    this.owner.merge(this);
+  }
+
+  dispose(): void {
+    this.pumpTimer?.cancel();
+    this.lagTimer?.cancel();
+    this.pumpTimer = this.lagTimer = undefined;
+    this.out.dispose();
+  }
+
+  /** A stream is full: its `drained` goes on, or the peer gets a group of its own when the others have waited long enough. */
+  private isHeldUp(): boolean {
+    const lagging = [...this.members].filter(({ isLagging }) => isLagging);
+    if (lagging.length === 0) {
+      this.lagTimer?.cancel();
+      this.lagTimer = undefined;
+      return false;
+    }
+    if (lagging.length < this.members.size) this.lagTimer ??= this.owner.clock.setTimeout(() => this.leaveBehind(), lagMs);
+    return true;
+  }
+
+  private leaveBehind(): void {
+    this.lagTimer = undefined;
+    const lagging = [...this.members].filter(({ isLagging }) => isLagging);
+    if (lagging.length > 0 && lagging.length < this.members.size) this.owner.split(this, lagging);
+    this.schedulePump();
+  }
+
+  private write(batch: OutgoingBatch): void {
+    const parts = this.encode(batch);
+    const isForAll = parts.every(({ from }) => ![...this.members].some(({ peer }) => peer.address === from));
+    const all = parts.flatMap(({ messages }) => messages);
+    const shared = Buffer.concat(all);
+    for (const { peer } of this.members) {
+      const own = isForAll ? all : parts.flatMap(({ from, messages }) => (from === peer.address ? [] : messages));
+      peer.connection.sendEncoded('update', own.length, isForAll ? shared : Buffer.concat(own));
+      const back = batch.takenBack.get(peer.address);
+      if (back) peer.connection.send('update', ...this.withdrawals(back));
+    }
+  }
+
+  private encode({ withdrawn, announced }: OutgoingBatch): Outgoing[] {
+    const { encode } = this.rules;
+    const parts: Outgoing[] = [];
+    for (const { family, from, nlri } of withdrawn) parts.push({ from, messages: packWithdrawals(afiSafiOf(family), nlri, encode) });
+    for (const group of announced) parts.push({ from: group.from, messages: this.packGroup(group) });
+    return parts;
+  }
+
+  private packGroup({ attributes, nextHop, nlri, family }: AnnouncementGroup): readonly Uint8Array[] {
+    const updates = packAnnouncements({ family: afiSafiOf(family), nextHop, nlri }, attributes, this.rules.encode);
+    if (updates) return updates;
+    // RFC 8654 section 4: routes that fit no message of these peers are withdrawn from them.
+    this.out.forget(nlri);
+    for (const { peer } of this.members) peer.report(`${nlri.length} routes not announced, ${nlri[0]!.prefix.toString()} among them: their attributes are too long for the peer`);
+    return packWithdrawals(afiSafiOf(family), nlri, this.rules.encode);
+  }
+
+  /** Withdrawals of prefixes of whatever families. */
+  private withdrawals(nlri: readonly Nlri[]): Uint8Array[] {
+    return this.owner.byFamily(nlri).flatMap(([family, list]) => packWithdrawals(afiSafiOf(family), list, this.rules.encode));
+  }
+}
