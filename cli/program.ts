@@ -7,6 +7,7 @@ import { doctor } from './commands/doctor.js';
 import { drain } from './commands/drain.js';
 import { explain } from './commands/explain.js';
 import { monitor } from './commands/monitor.js';
+import { service } from './commands/service.js';
 import { showBgpNeighbors } from './commands/show-bgp-neighbors.js';
 import { showBgpRoutes } from './commands/show-bgp-routes.js';
 import { showBgpSummary } from './commands/show-bgp-summary.js';
@@ -54,6 +55,7 @@ export function buildProgram(): { program: Command; session: Session } {
   clear(program, session);
   drain(program, session);
   update(program, session);
+  service(program, session);
   config(program, session);
   doctor(program, session);
   completion(program, session);

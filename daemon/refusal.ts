@@ -3,7 +3,10 @@ export type RefusalCode =
   | 'notFound' // no such neighbor, service, instance
   | 'invalid' // the request makes no sense (two instances of that id, value out of range)
   | 'notConfigured' // the part is not configured or not supported by this version
-  | 'unavailable'; // not now: starting, stopping
+  | 'unavailable' // not now: starting, stopping
+  | 'unauthenticated' // who asks did not show who it is
+  | 'denied' // who asks may not
+  | 'exhausted'; // too many, too often
 
 export class Refusal extends Error {
   constructor(

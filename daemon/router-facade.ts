@@ -42,6 +42,7 @@ import {
 } from './northbound/facade.js';
 import type { RouterEvent } from './events.js';
 import type { RouterParts } from './router-parts.js';
+import { registeredSid } from './registration.js';
 import { localSids, sidRoute } from './sids.js';
 import { requirementsOfDefaults, describeRequirements } from './steering/requirements.js';
 import { NO_REQUIREMENTS } from './steering/requirement-option.js';
@@ -138,10 +139,12 @@ export class FacadeOverRouter implements RouterFacade {
   }
 
   sids(): readonly SidView[] {
-    return localSids(this.parts.config()).map((local) => {
+    const registered = this.parts.registration?.sids;
+    return [...localSids(this.parts.config()), ...[...(registered?.values() ?? [])].map(registeredSid)].map((local) => {
       const status = this.dataplane.routes.status(sidRoute(local).prefix);
       const { behaviour } = local;
-      const instance = this.parts.config().cpn.instances.find(({ sid }) => sid === local.sid);
+      const own = registered?.get(local.sid);
+      const instance = own ? { service: own.service, id: own.instance } : this.parts.config().cpn.instances.find(({ sid }) => sid === local.sid);
       return {
         sid: local.sid,
         behaviour: behaviour.kind,
@@ -294,6 +297,8 @@ export class FacadeOverRouter implements RouterFacade {
     const { computingRib, paths, instances } = this.parts;
     const own = this.parts.config().router.loopback;
     const byExit = new Map<string, NodeInstanceView[]>();
+    // Nodes that registered here are told of under this exit, also while they run nothing.
+    if (this.parts.registration) byExit.set(own, []);
     for (const { local, announced } of instances.list()) {
       const list = byExit.get(own) ?? [];
       byExit.set(own, list);
@@ -391,6 +396,16 @@ export class FacadeOverRouter implements RouterFacade {
       await otherWork();
     }
     return cleared;
+  }
+
+  registeredNodes(): ReturnType<RouterFacade['registeredNodes']> {
+    const registry = this.parts.registration?.registry;
+    return { nodes: registry?.list() ?? [], counters: { ...registry?.counters } };
+  }
+
+  setServiceActive(node: string, service: string, active: boolean): ReturnType<RouterFacade['setServiceActive']> {
+    if (!this.parts.registration) throw new FacadeError('notConfigured', 'registration of computing nodes is not configured');
+    return this.parts.registration.registry.setService(node, service, active);
   }
 
   updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState {

@@ -8,6 +8,7 @@ import type { ChangeHub } from './changes.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config/types.js';
 import type { EventLog } from './events.js';
+import type { Registration } from './registration.js';
 import type { ConfigAnswer } from './northbound/facade.js';
 import type { ComputingRib } from './rib/computing-rib.js';
 import type { Steering } from './steering/steering.js';
@@ -27,6 +28,7 @@ export interface RouterParts {
   readonly paths: PathMonitor;
   readonly stamp: StampService | undefined;
   readonly bgp: BgpSpeaker | undefined;
+  readonly registration: Registration | undefined;
   readonly events: EventLog;
   readonly changes: ChangeHub;
   reload(text: string): Promise<ConfigAnswer>;

@@ -26,6 +26,7 @@ import type { ConfigAnswer } from './northbound/facade.js';
 import { NorthboundServer } from './northbound/server.js';
 import type { PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
+import { Registration } from './registration.js';
 import { FacadeOverRouter } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
 import { localSids, sidRoute } from './sids.js';
@@ -60,6 +61,7 @@ export class Router implements RouterParts {
   readonly paths: PathMonitor;
   readonly bgp: BgpSpeaker | undefined;
   readonly stamp: StampService | undefined;
+  readonly registration: Registration | undefined;
 
   private readonly exchange: ComputingExchange;
   private current: Config;
@@ -119,9 +121,11 @@ export class Router implements RouterParts {
       config: steeringConfig(config),
       pathState: (exit, transit) => this.paths.get(exit, transit) ?? UNKNOWN_PATH,
       sidResolves: (sid) => this.sidResolves(sid),
+      onDemand: (service) => this.registration?.registry.demand(service),
       seed: randomInt(0, 0xffff_ffff),
     });
     this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.exchange.announceInstances(advertisements));
+    this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane }, config.registration);
     this.bgp =
       config.bgp &&
       new BgpSpeaker({
@@ -164,6 +168,7 @@ export class Router implements RouterParts {
       this.changes.notify('bgp', peer === '' ? undefined : peer);
     });
     this.instances.start();
+    if (config.registration) await this.registration?.start(config.registration);
     this.bgp?.start();
     this.northbound = await NorthboundServer.start(new FacadeOverRouter(this), {
       listen: config.api.listen,
@@ -179,6 +184,7 @@ export class Router implements RouterParts {
     this.stopped = true;
     this.restartTimer?.cancel();
     this.northbound?.close();
+    this.registration?.stop(keepForwarding);
     this.instances.stop();
     this.paths.stop();
     this.stamp?.close();
@@ -257,6 +263,8 @@ export class Router implements RouterParts {
     this.unicast.setConfig(config);
     this.applySids();
     this.stamp?.reconfigure(stampSettings(config));
+    // Frees the numbers that the configuration gives to instances of its own.
+    this.registration?.configure(config);
     this.instances.configure(instancesConfig(config));
     this.ways.configure(config.cpn.services);
     this.steering.reconfigure(steeringConfig(config));

@@ -4,6 +4,7 @@
  */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
+import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
 import type { RouterEvent } from '../daemon/events.js';
 import { cpn } from './gen/cpn.js';
 import { toValues } from './values.js';
@@ -25,6 +26,7 @@ function method<Q extends object, A extends object, M extends object, N extends 
   request: Codec<M>,
   answer: Codec<N>,
   responseStream: boolean,
+  requestStream = false,
 ): Method<Q, A> {
   const serialize =
     <T>(codec: Codec<T>) =>
@@ -34,7 +36,7 @@ function method<Q extends object, A extends object, M extends object, N extends 
     };
   return {
     path: `/cpn.v1.${service}/${name}`,
-    requestStream: false,
+    requestStream,
     responseStream,
     requestSerialize: serialize(request),
     requestDeserialize: (bytes) => toValues(request.decode(bytes)) as Q,
@@ -52,6 +54,11 @@ const stream =
   <Q extends object, A extends object>() =>
   <M extends object, N extends object>(service: string, name: string, request: Codec<M>, answer: Codec<N>): Method<Q, A> =>
     method(service, name, request, answer, true);
+
+const duplex =
+  <Q extends object, A extends object>() =>
+  <M extends object, N extends object>(service: string, name: string, request: Codec<M>, answer: Codec<N>): Method<Q, A> =>
+    method(service, name, request, answer, true, true);
 
 export type Empty = Readonly<Record<string, never>>;
 export interface ServiceRequest {
@@ -110,4 +117,14 @@ export const watchMethods = {
   watchRib: stream<ServiceRequest, RibChange>()('WatchService', 'WatchRib', v1.ServiceRequest, v1.RibChange),
   watchFlows: stream<{ filter: view.FlowFilter | undefined; intervalMs: number }, FlowChange>()('WatchService', 'WatchFlows', v1.WatchFlowsRequest, v1.FlowChange),
   watchBgp: stream<Empty, BgpChange>()('WatchService', 'WatchBgp', v1.Empty, v1.BgpChange),
+};
+
+/** What computing nodes and their exit router say to each other. */
+export const registrationMethods = {
+  attach: duplex<NodeMessage, RouterMessage>()('RegistrationService', 'Attach', v1.NodeMessage, v1.RouterMessage),
+};
+
+export const nodeMethods = {
+  listRegisteredNodes: unary<Empty, { nodes: readonly RegisteredNodeView[]; counters: Readonly<Record<string, bigint>> }>()('NodeService', 'ListRegisteredNodes', v1.Empty, v1.RegisteredNodeList),
+  setServiceActive: unary<{ node: string; service: string; active: boolean }, RegisteredServiceView>()('NodeService', 'SetServiceActive', v1.SetServiceActiveRequest, v1.RegisteredService),
 };

@@ -13,10 +13,11 @@ function relative(before: number, after: number): number {
 /**
  * The largest relative change between two announcements of one instance, 0..1: residual computing power against the total, utilisation
  * against full load, queue length against `queueCapacity` (where there is one), free storage and bandwidth against what there is, CATS
- * L1 and L2 values against their range of 0..10, delays, rates and other CATS values against themselves. What comes or goes is a whole
- * change, another grade too. Active flows count for nothing: they follow the queue and the utilisation.
+ * L1 and L2 values against their range of 0..10, delays, rates and other CATS values against themselves. What comes, goes or is
+ * restated (place, energy, price, algorithms) is a whole change, another grade too. Active flows count for nothing: they follow the queue and the utilisation.
  */
 export function changeOf(before: Instance, after: Instance, queueCapacity: number): number {
+  if (restated(before, after)) return 1;
   if (before.computing.length !== after.computing.length || before.storage.length !== after.storage.length || before.cats.length !== after.cats.length || before.grade !== after.grade) return 1;
   let largest = 0;
   const see = (change: number): void => void (largest = Math.max(largest, change));
@@ -55,6 +56,20 @@ export function changeOf(before: Instance, after: Instance, queueCapacity: numbe
     else see(relative(Number(old.value), Number(now.value)));
   });
   return Math.min(1, largest);
+}
+
+/** Facts that do not change by degrees. */
+function restated(before: Instance, after: Instance): boolean {
+  const same =
+    before.address === after.address &&
+    before.algorithms.join() === after.algorithms.join() &&
+    before.location?.latitude === after.location?.latitude &&
+    before.location?.longitude === after.location?.longitude &&
+    before.energy?.idleMw === after.energy?.idleMw &&
+    before.energy?.fullMw === after.energy?.fullMw &&
+    before.price?.microUnits === after.price?.microUnits &&
+    before.price?.currency === after.price?.currency;
+  return !same;
 }
 
 /** Changes that cannot wait: an instance that drains or no longer does, or is reached by another SID. */

@@ -13,6 +13,11 @@ export interface NamedComputing {
   readonly residual: bigint;
 }
 
+/** What is announced of an instance beside its computing power, load and delay. */
+export type InstanceFacts = Pick<Instance, 'storage' | 'interface' | 'location' | 'energy' | 'price' | 'algorithms' | 'address'>;
+
+const NO_FACTS: InstanceFacts = { storage: [], interface: undefined, location: undefined, energy: undefined, price: undefined, algorithms: [], address: undefined };
+
 export type Updates<T> = { readonly [K in keyof T]: T[K] | undefined };
 
 /** A run-time update; what is absent (or an empty list) stays as it is. */
@@ -51,6 +56,7 @@ export class LocalInstance {
   /** What the health check says; 'unchecked' without one. */
   checked: 'unknown' | 'up' | 'down' | 'unchecked';
   reason: string;
+  facts = NO_FACTS;
   private computing: readonly Computing[];
   private load: Load | undefined;
   private serviceDelay: ServiceDelay;
@@ -118,15 +124,9 @@ export class LocalInstance {
       computing: this.computing,
       load: this.load,
       serviceDelay: meanUs === 0 && p99Us === 0 && serviceRate === 0 ? undefined : this.serviceDelay,
-      storage: [],
-      interface: undefined,
-      location: undefined,
-      energy: undefined,
-      price: undefined,
-      algorithms: [],
       cats: [],
       grade: gradeOf(this.computing),
-      address: undefined,
+      ...this.facts,
     };
   }
 

@@ -12,7 +12,7 @@ import type { EventLog } from '../events.js';
 import type { Advertisement } from '../rib/candidate.js';
 import { Refusal } from '../refusal.js';
 import { AnnouncementControl, type Picture } from './announcement-control.js';
-import { LocalInstance, type InstanceUpdate } from './instance.js';
+import { LocalInstance, type InstanceFacts, type InstanceUpdate } from './instance.js';
 
 export interface InstanceRef {
   /** Absent: the id alone, which must then be unambiguous. */
@@ -40,8 +40,17 @@ export type HealthListener = (status: 'up' | 'down', reason: string) => void;
 /** Starts a health check; the answer stops it. */
 export type StartHealthCheck = (config: HealthCheckConfig, listener: HealthListener) => { stop(): void };
 
+interface Entry {
+  readonly local: LocalInstance;
+  check: { stop(): void } | undefined;
+  /** Made known at run time by `put`: a configuration that lacks it does not take it away. */
+  readonly registered: boolean;
+}
+
 export class LocalInstances {
-  private readonly instances = new Map<string, { readonly local: LocalInstance; check: { stop(): void } | undefined }>();
+  private readonly instances = new Map<string, Entry>();
+  /** The same by service: announcing a service looks at its own instances only. */
+  private readonly byService = new Map<string, Map<number, Entry>>();
   private readonly control: AnnouncementControl;
   /** What is announced now, by service. */
   private readonly records = new Map<string, Advertisement>();
@@ -75,12 +84,13 @@ export class LocalInstances {
 
   /** Starts health checks and announces what can be announced. */
   start(): void {
-    for (const config of this.config.instances) this.add(config);
+    for (const config of this.config.instances) this.add(config, false);
   }
 
   stop(): void {
     for (const { check } of this.instances.values()) check?.stop();
     this.instances.clear();
+    this.byService.clear();
     for (const timer of this.drains.values()) timer.cancel();
     this.drains.clear();
     this.soon?.cancel();
@@ -93,42 +103,72 @@ export class LocalInstances {
     this.control.setBudget(config.announce.budget);
     for (const service of this.records.keys()) this.touch(service);
     const wanted = new Map(config.instances.map((entry) => [`${entry.service}#${entry.id}`, entry]));
-    for (const [key, { local, check }] of this.instances) {
+    for (const [key, { local, check, registered }] of this.instances) {
       const entry = wanted.get(key);
+      if (registered && !entry) continue;
       if (entry && sameCheck(entry.healthCheck, local.config.healthCheck)) continue;
-      check?.stop();
-      if (entry) continue;
-      this.instances.delete(key);
-      this.drains.get(key)?.cancel();
-      this.drains.delete(key);
-      this.touch(local.config.service);
+      if (entry) check?.stop();
+      else this.drop(key);
     }
     for (const [key, entry] of wanted) {
       const known = this.instances.get(key);
-      if (!known) {
-        this.add(entry);
-        continue;
-      }
-      const checkChanged = !sameCheck(entry.healthCheck, known.local.config.healthCheck);
-      known.local.reconfigure(entry, config.router);
-      if (checkChanged) {
-        // The old verdict stands until the new check has one of its own.
-        if (!entry.healthCheck) {
-          known.local.checked = 'unchecked';
-          known.local.reason = '';
-        }
-        known.check = this.check(known.local);
-      }
-      this.touch(entry.service);
+      if (known) this.reconfigure(known, entry);
+      else this.add(entry, false);
     }
   }
 
-  private add(config: InstanceConfig): void {
+  /** An instance that a computing node made known, or what changed of it; it keeps its health, drain state and run-time values. */
+  put(config: InstanceConfig, facts: InstanceFacts): void {
+    const known = this.instances.get(`${config.service}#${config.id}`);
+    if (known) {
+      if (!sameCheck(config.healthCheck, known.local.config.healthCheck)) known.check?.stop();
+      this.reconfigure(known, config);
+      known.local.facts = facts;
+    } else this.add(config, true).local.facts = facts;
+  }
+
+  /** Withdraws an instance that was put; unknown ones are nothing to withdraw. */
+  remove(service: string, id: number): void {
+    if (this.instances.get(`${service}#${id}`)?.registered) this.drop(`${service}#${id}`);
+  }
+
+  private reconfigure(known: Entry, config: InstanceConfig): void {
+    const checkChanged = !sameCheck(config.healthCheck, known.local.config.healthCheck);
+    known.local.reconfigure(config, this.config.router);
+    if (checkChanged) {
+      // The old verdict stands until the new check has one of its own.
+      if (!config.healthCheck) {
+        known.local.checked = 'unchecked';
+        known.local.reason = '';
+      }
+      known.check = this.check(known.local);
+    }
+    this.touch(config.service);
+  }
+
+  private drop(key: string): void {
+    const entry = this.instances.get(key);
+    if (!entry) return;
+    const { service, id } = entry.local.config;
+    entry.check?.stop();
+    this.instances.delete(key);
+    const others = this.byService.get(service);
+    others?.delete(id);
+    if (others?.size === 0) this.byService.delete(service);
+    this.drains.get(key)?.cancel();
+    this.drains.delete(key);
+    this.touch(service);
+  }
+
+  private add(config: InstanceConfig, registered: boolean): Entry {
     const local = new LocalInstance(config, this.config.router);
-    const entry = { local, check: undefined as { stop(): void } | undefined };
+    const entry: Entry = { local, check: undefined, registered };
     this.instances.set(local.key, entry);
+    const others = this.byService.get(config.service) ?? new Map<number, Entry>();
+    this.byService.set(config.service, others.set(config.id, entry));
     entry.check = this.check(local);
     this.touch(config.service);
+    return entry;
   }
 
   private check(local: LocalInstance): { stop(): void } | undefined {
@@ -149,7 +189,9 @@ export class LocalInstances {
 
   /** The instance meant; throws Refusal when there is none, or more than one. */
   private resolve(reference: InstanceRef): LocalInstance {
-    const found = [...this.instances.values()].map(({ local }) => local).filter(({ config }) => config.id === reference.id && (reference.service === undefined || config.service === reference.service));
+    const exact = reference.service === undefined ? undefined : this.instances.get(`${reference.service}#${reference.id}`);
+    if (exact) return exact.local;
+    const found = reference.service === undefined ? [...this.instances.values()].map(({ local }) => local).filter(({ config }) => config.id === reference.id) : [];
     if (found.length === 1) return found[0]!;
     const name = reference.service === undefined ? `${reference.id}` : `${reference.service}#${reference.id}`;
     if (found.length === 0) throw new Refusal('notFound', `no local instance ${name}`);
@@ -237,7 +279,7 @@ export class LocalInstances {
   }
 
   private picture(service: string): Picture {
-    const healthy = [...this.instances.values()].map(({ local }) => local).filter((local) => local.config.service === service && local.healthy);
+    const healthy = [...(this.byService.get(service)?.values() ?? [])].map(({ local }) => local).filter((local) => local.healthy);
     const capacities = new Map(healthy.map(({ config }) => [config.id, config.queueCapacity]));
     const instances = this.fitting(service, healthy.map(({ instance }) => instance));
     return { instances, queueCapacities: instances.map(({ id }) => capacities.get(id) ?? 0) };

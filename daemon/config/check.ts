@@ -2,6 +2,7 @@
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
 import { localSids } from '../sids.js';
 import { describeValue, type ConfigPath } from './errors.js';
+import { checkRegistration } from './registration.js';
 import { MIN_FUNCTION_BITS } from './resolve.js';
 import type { Config } from './types.js';
 
@@ -26,6 +27,7 @@ export function checkConfig(config: Config): CheckResult {
   check.dynamicNeighbors();
   check.services();
   check.instances();
+  check.errors.push(...checkRegistration(config));
   return check;
 }
 

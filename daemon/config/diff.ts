@@ -2,7 +2,7 @@
 import { fieldName, HIDDEN, isSecret, type ConfigPath } from './errors.js';
 import type { Config } from './types.js';
 
-export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'dataplane' | 'api' | 'log';
+export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'api' | 'log';
 
 /** `now`: nothing visible but the change. `session`: the BGP session of that neighbor ends and starts anew. `restart`: only a restart of cpnd takes it over. */
 export type ConfigEffect = 'now' | 'session' | 'restart';
@@ -54,6 +54,11 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.announce', 'instances', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],
   ['cpn', 'dataplane', 'now'],
+  ['registration.listen', 'registration', 'restart'],
+  ['registration.tls', 'registration', 'restart'],
+  ['registration.stateFile', 'registration', 'restart'],
+  ['registration.*', 'registration', 'now'],
+  ['registration', 'registration', 'restart'],
   ['dataplane.kind', 'dataplane', 'restart'],
   ['dataplane.maxFlows', 'dataplane', 'restart'],
   ['dataplane.maxNewFlows', 'dataplane', 'restart'],

@@ -2,6 +2,7 @@
 import { Prefix } from '../../dataplane/packet/ip.js';
 import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
+import { resolveRegistration } from './registration.js';
 import { resolveBgp } from './resolve-bgp.js';
 import type { FileConfig } from './schema.js';
 import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
@@ -30,6 +31,7 @@ export function resolveConfig(file: FileConfig): Config {
       announce: resolveAnnounce(file.cpn),
       restartTimeMs: file.cpn.restartTime,
     },
+    registration: file.registration && resolveRegistration(file.registration),
     dataplane: {
       kind: file.dataplane.kind,
       reduced: file.dataplane.reduced,

@@ -7,6 +7,7 @@ import { bgp } from './schema/bgp.js';
 import { byKey, interfaceName, list, mapping, oneOf, text } from './schema/common.js';
 import { cpn } from './schema/cpn.js';
 import { dataplane } from './schema/dataplane.js';
+import { registration } from './schema/registration.js';
 import { interfaceConfig, router, staticRoute } from './schema/router.js';
 
 /** The whole file. */
@@ -16,6 +17,7 @@ export const fileSchema = mapping({
   static: list(staticRoute, 'static routes').default([]),
   bgp: bgp.optional(),
   cpn: cpn.prefault({}),
+  registration: registration.optional(),
   dataplane: dataplane.prefault({}),
   api: mapping({
     listen: text('unix:///absolute/path', (value) => (/^unix:\/\/\/[^\0]{1,100}$/.test(value) ? value : undefined)).default('unix:///run/cpn/cpnd.sock'),

@@ -5,6 +5,7 @@
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
 import type { PrefixRange } from '../bgp/policy/prefix-list.js';
 import type { PolicyConfig } from './schema/bgp-policy.js';
+import type { RegistrationConfig } from './registration.js';
 
 export interface Config {
   readonly router: RouterConfig;
@@ -13,6 +14,8 @@ export interface Config {
   readonly static: readonly StaticRouteConfig[];
   readonly bgp: BgpConfig | undefined;
   readonly cpn: CpnConfig;
+  /** Computing nodes that register themselves; undefined: none. */
+  readonly registration: RegistrationConfig | undefined;
   readonly dataplane: DataplaneConfig;
   readonly api: { readonly listen: string }; // unix:///run/cpn/cpnd.sock
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };

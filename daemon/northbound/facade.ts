@@ -12,6 +12,7 @@ import type { RequirementDefaults } from '../config/types.js';
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
 import type { InstanceUpdate, NamedComputing } from '../awareness/instance.js';
 import type { InstanceRef, InstanceState } from '../awareness/instances.js';
+import type { RegisteredNodeView, RegisteredServiceView } from '../awareness/registration/types.js';
 import type { RouterEvent } from '../events.js';
 
 export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
@@ -351,6 +352,10 @@ export interface RouterFacade {
   /** Forgets pinned flows; their next packet is a first packet again. Returns how many. */
   clearFlows(filter: FlowFilter): Promise<number>;
   updateInstance(instance: InstanceRef, update: InstanceUpdate): InstanceState;
+
+  registeredNodes(): { readonly nodes: readonly RegisteredNodeView[]; readonly counters: Readonly<Record<string, bigint>> };
+  /** Runs or stops a service that a registered node offers. */
+  setServiceActive(node: string, service: string, active: boolean): RegisteredServiceView;
 
   /** Calls `listener` after the computing RIB or a neighbor's state changed; returns the way to stop. */
   onChange(topic: 'rib' | 'bgp', listener: ChangeListener): () => void;

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
+import { nodeService } from './nodes.js';
 import { bgpService, computingService, routerService, watchService } from './services.js';
 import { Transport, type FaultListener } from './transport.js';
 
@@ -47,6 +48,7 @@ export class NorthboundServer {
     routerService(transport, facade);
     bgpService(transport, facade);
     computingService(transport, facade);
+    nodeService(transport, facade);
     watchService(transport, facade, options.clock ?? systemClock);
     await new Promise<void>((resolve, reject) => {
       northbound.server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
@@ -62,7 +64,7 @@ export class NorthboundServer {
 }
 
 /** Removes a socket that nobody answers on; rejects when somebody does or the path is something else. */
-async function removeStaleSocket(path: string): Promise<void> {
+export async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} exists and is not a socket`);

@@ -8,6 +8,9 @@ const CODES: Readonly<Record<FacadeErrorCode, status>> = {
   invalid: status.INVALID_ARGUMENT,
   notConfigured: status.FAILED_PRECONDITION,
   unavailable: status.UNAVAILABLE,
+  unauthenticated: status.UNAUTHENTICATED,
+  denied: status.PERMISSION_DENIED,
+  exhausted: status.RESOURCE_EXHAUSTED,
 };
 
 /** What the client is told of an error: the facade's own words, or that it is a fault of the daemon. */

@@ -4,7 +4,7 @@
  */
 import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
 import { FLOW_KEY_LENGTH } from '../../dataplane/packet/flow-key.js';
-import { parseIp } from '../../dataplane/packet/ip.js';
+import { formatIp, parseIp } from '../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../clock.js';
 import type { ServiceConfig } from '../config/types.js';
 import type { Logger } from '../log.js';
@@ -40,6 +40,8 @@ export interface SteeringOptions {
   pathState(exit: string, transit: readonly string[]): PathState;
   /** Whether a transit SID resolves by a route that is not the default route; asked where segment lists begin with one. */
   sidResolves?(sid: string): boolean;
+  /** Called with the service of a first packet that found no candidate. */
+  onDemand?(service: string): void;
   /** Random 32 bits: clients must not be able to choose hash collisions. */
   readonly seed: number;
 }
@@ -187,12 +189,14 @@ export class Steering {
     const state = slot < 0 ? undefined : this.states[this.serviceTable.value(slot)];
     if (!state) {
       this.counters.noService++;
+      this.parts.onDemand?.(formatIp(key, SERVICE_OFFSET, 16));
       return NO_SERVICE;
     }
     const stated = requirement === undefined ? undefined : this.decode(requirement);
     const set = stated === undefined ? this.defaultSet(state, now) : this.optionSet(state, requirement!, stated, now);
     if (set.isEmpty) {
       this.counters.noCandidate++;
+      this.parts.onDemand?.(state.service);
       return NO_CANDIDATE;
     }
     const stickiness = stated?.stickiness ?? state.defaults.stickiness;

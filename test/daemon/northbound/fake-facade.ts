@@ -309,6 +309,37 @@ export class FakeFacade implements RouterFacade {
     return { service: SERVICE, instance: reference.id, draining: false, health: 'unchecked', sequence: 1_795_000_000_003n };
   }
 
+  registeredNodes(): ReturnType<RouterFacade['registeredNodes']> {
+    const service = { service: SERVICE, instance: 49_153, sid: 'fcbb:bb00:11:c001::', address: '2001:db8:b:1::2', mode: 'always', state: 'active', reason: '', priority: 5, demand: [{ class: 'parallel', operations: 1_000n }], memory: 7n };
+    const node: ReturnType<RouterFacade['registeredNodes']>['nodes'][number] = {
+      node: 'node7',
+      name: 'rack 7',
+      state: 'attached',
+      authenticated: 'token',
+      interface: 'eth2',
+      registeredMs: 5000,
+      heardMs: 20,
+      leaseMs: 9980,
+      clockOffsetMs: -3,
+      chips: [{ kind: 'gpu', model: 'GTX 680', count: 2, cores: 1536, clockHz: 1.006e9 }],
+      computing: [{ class: 'parallel', chip: 'gpu', total: 6_180_000_000_000n, residual: 3_000_000_000_000n }],
+      memoryTotal: 8_000_000_000n,
+      memoryFree: 1_000_000_000n,
+      storage: [{ name: '/', ability: 'file', quality: 'ssd', total: 1000n, residual: 10n, readRate: 3n, writeRate: 2n }],
+      interfaces: [{ name: 'eth0', capacity: 1_000_000_000n, available: 999n }],
+      location: { latitude: 52.5, longitude: 13.25 },
+      services: [service],
+      counters: { updates: 17n },
+    };
+    return { nodes: [node], counters: { refusedNodes: 1n } };
+  }
+
+  setServiceActive(node: string, service: string, active: boolean): ReturnType<RouterFacade['setServiceActive']> {
+    this.calls.push(['setServiceActive', node, service, active]);
+    if (node === 'nobody') throw new FacadeError('notFound', 'no registered node nobody');
+    return { ...this.registeredNodes().nodes[0]!.services[0]!, state: active ? 'activating' : 'deactivating', reason: 'an operator asked for it' };
+  }
+
   onChange(topic: 'rib' | 'bgp', listener: ChangeListener): () => void {
     this.changeListeners[topic].add(listener);
     return () => void this.changeListeners[topic].delete(listener);

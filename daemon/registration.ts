@@ -1,0 +1,108 @@
+/** Registration of computing nodes as a part of the router: the registry with its server, its file, and the SIDs in the kernel. */
+import { readFileSync } from 'node:fs';
+import { parseIp, Prefix } from '../dataplane/packet/ip.js';
+import type { Dataplane } from '../dataplane/dataplane.js';
+import { Tokens } from './awareness/registration/credentials.js';
+import { NodeRegistry, type InstanceSink, type RegisteredSid, type RegistryConfig } from './awareness/registration/registry.js';
+import { StateFile } from './awareness/registration/state-file.js';
+import type { Clock } from './clock.js';
+import type { Config } from './config/types.js';
+import type { RegistrationConfig } from './config/registration.js';
+import type { EventLog } from './events.js';
+import { RegistrationServer } from './northbound/registration.js';
+import { sidRoute, type LocalSid } from './sids.js';
+
+export interface RegistrationParts {
+  readonly config: () => Config;
+  readonly clock: Clock;
+  readonly events: EventLog;
+  readonly instances: InstanceSink;
+  readonly dataplane: Pick<Dataplane, 'routes' | 'links'>;
+}
+
+/** The kernel's side of a registered SID. */
+export const registeredSid = ({ sid, address, interface: name, service, instance, node }: RegisteredSid): LocalSid => ({
+  sid,
+  behaviour: { kind: address.includes(':') ? 'End.DX6' : 'End.DX4', nextHop: address, interface: name },
+  device: name,
+  purpose: `instance ${service}#${instance} of node ${node} at ${address}`,
+});
+
+export class Registration {
+  readonly registry: NodeRegistry;
+  readonly sids = new Map<string, RegisteredSid>();
+  private readonly file: StateFile;
+  private server: RegistrationServer | undefined;
+  private tokens: Tokens;
+
+  constructor(
+    private readonly parts: RegistrationParts,
+    section: RegistrationConfig,
+  ) {
+    const { clock, events, instances, dataplane } = parts;
+    this.tokens = readTokens(section);
+    this.file = new StateFile(section.stateFile, clock, (text) => events.emit('awareness', 'registration.file', 'warning', text));
+    this.registry = new NodeRegistry(registryConfig(parts.config(), section), {
+      clock,
+      events,
+      instances,
+      sids: {
+        set: (sid) => {
+          this.sids.set(sid.sid, sid);
+          dataplane.routes.set(sidRoute(registeredSid(sid)));
+        },
+        remove: (sid) => {
+          this.sids.delete(sid);
+          dataplane.routes.remove(`${sid}/128`);
+        },
+      },
+      interfaceOf: (address) => this.interfaceOf(address),
+      onChange: () => this.file.schedule(() => this.registry.snapshot()),
+    });
+  }
+
+  async start(section: RegistrationConfig): Promise<void> {
+    this.registry.start(this.file.read());
+    this.server = await RegistrationServer.start({
+      config: section,
+      registry: this.registry,
+      tokens: () => this.tokens,
+      clock: this.parts.clock,
+      onFault: (error) => this.parts.events.emit('awareness', 'registration.fault', 'error', `registration: ${String(error)}`),
+    });
+  }
+
+  /** Takes over a configuration; the token file is read again. Throws Error, and changes nothing, when that cannot be. */
+  configure(config: Config): void {
+    if (!config.registration) return;
+    this.tokens = readTokens(config.registration);
+    this.registry.configure(registryConfig(config, config.registration));
+  }
+
+  /** `keep`: what forwards goes on, and the next run announces it again at once; else it only keeps the numbers. */
+  stop(keep: boolean): void {
+    const saved = this.registry.snapshot();
+    this.registry.stop();
+    this.server?.close();
+    this.file.flush(keep ? saved : saved.map((node) => ({ ...node, services: node.services.map((service) => ({ ...service, active: false })) })));
+  }
+
+  private interfaceOf(address: string): string | undefined {
+    const bytes = parseIp(address)!;
+    const { interfaces } = this.parts.config();
+    for (const [name, { role, addresses }] of Object.entries(interfaces)) {
+      if (role !== 'node') continue;
+      const found = [...addresses, ...(this.parts.dataplane.links().find((link) => link.name === name)?.addresses ?? [])];
+      if (found.some((text) => Prefix.from(text).contains(bytes))) return name;
+    }
+    return undefined;
+  }
+}
+
+function registryConfig({ router, cpn }: Config, registration: RegistrationConfig): RegistryConfig {
+  return { registration, router, servicePrefixes: cpn.servicePrefixes, instances: cpn.instances };
+}
+
+function readTokens({ tokens }: RegistrationConfig): Tokens {
+  return tokens === undefined ? Tokens.none : Tokens.parse(readFileSync(tokens, 'utf8'), tokens);
+}
