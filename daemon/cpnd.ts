@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /**
+ * `cpnd agent --config FILE`: runs the agent of a computing node until SIGTERM or SIGINT, which log it out.
  * `cpnd router --config FILE`: runs a router until SIGTERM or SIGINT, which take everything of ours out of the kernel.
  * SIGHUP reloads the configuration; SIGUSR2 ends the daemon and leaves forwarding in place, for an upgrade.
  * Exit status: 0 after a signal, 1 when it could not start, 2 for a wrong command line or configuration.
@@ -11,11 +12,12 @@ import { formatConfigErrors } from './config/errors.js';
 import { loadConfig } from './config/load.js';
 import type { Config } from './config/types.js';
 import { createLogger, type LeveledLogger } from './log.js';
-import { Router } from './router.js';
 import { readFileSync } from 'node:fs';
 
-const USAGE = 'usage: cpnd router [--config FILE] [--check]';
-const DEFAULT_CONFIG = '/etc/cpn/cpnd.yaml';
+const USAGE = 'usage: cpnd router|agent [--config FILE] [--check]';
+/** Time for the log-out to reach the router, ms. */
+const LEAVING_MS = 100;
+const DEFAULT_CONFIGS: Readonly<Record<string, string>> = { router: '/etc/cpn/cpnd.yaml', agent: '/etc/cpn/agent.yaml' };
 
 function fail(status: number, text: string): never {
   process.stderr.write(`${text}\n`);
@@ -41,11 +43,44 @@ async function main(): Promise<void> {
     fail(2, `${(error as Error).message}\n${USAGE}`);
   }
   const { positionals, values } = parsed;
-  if (positionals.length !== 1 || positionals[0] !== 'router') fail(2, USAGE);
-  const file = values.config ?? DEFAULT_CONFIG;
+  const [part = ''] = positionals;
+  const file = values.config ?? DEFAULT_CONFIGS[part];
+  if (positionals.length !== 1 || file === undefined) fail(2, USAGE);
+  if (part === 'agent') await runAgent(file, values.check === true);
+  else await runRouter(file, values.check === true);
+}
+
+async function runAgent(file: string, checkOnly: boolean): Promise<void> {
+  // The router and the agent have little in common: each loads its own parts only.
+  const { loadAgentConfig } = await import('./agent/config.js');
+  const loaded = loadAgentConfig(file);
+  if (!loaded.ok) fail(2, formatConfigErrors(loaded.errors));
+  if (checkOnly) return;
+  const { config } = loaded;
+  const log = createLogger(config.node.id, config.log.level);
+  process.on('unhandledRejection', (reason) => log.error('a task failed', { error: reason instanceof Error ? reason.stack : String(reason) }));
+  const { Agent } = await import('./agent/agent.js');
+  const agent = new Agent(config, { clock: systemClock, log });
+  await agent.start();
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info('stopping', { signal });
+    // What was written to the stream leaves the process before it ends.
+    agent.stop(`the agent got ${signal}`).then(
+      () => setTimeout(() => process.exit(0), LEAVING_MS),
+      (error: unknown) => fail(1, `cpnd: stopping failed: ${String(error)}`),
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+}
+
+async function runRouter(file: string, checkOnly: boolean): Promise<void> {
   const loaded = loadConfig(file);
   if (!loaded.ok) fail(2, formatConfigErrors(loaded.errors));
-  if (values.check === true) return;
+  if (checkOnly) return;
   const { config } = loaded;
   const log = createLogger(config.router.name, config.log.level);
   for (const { line, field, text } of loaded.warnings) log.warn(`${file}:${line}: ${field}: ${text}`);
@@ -59,6 +94,7 @@ async function main(): Promise<void> {
   });
 
   const { dataplane, nowNs } = await makeDataplane(config, log);
+  const { Router } = await import('./router.js');
   const router = await Router.start({ config, configFile: file, dataplane, clock: systemClock, log, nowNs });
   log.info('started', { config: file });
 

@@ -1,0 +1,180 @@
+/** `cpnd agent`: measures a computing node, tells its exit router, and runs services as the router asks. */
+import type { Clock, Timer } from '../clock.js';
+import type { Logger } from '../log.js';
+import type { NodeParameters } from '../awareness/registration/types.js';
+import { parseField } from './fields.js';
+import type { AgentConfig } from './config.js';
+import { grpcDial } from './dial.js';
+import { describe, nodeState, signOfLife, told, updateOf, type NodeState } from './report.js';
+import { combine, type Sample, type Source } from './sample.js';
+import { ServiceRunner } from './service-runner.js';
+import { Session, type Dial } from './session.js';
+import { FileSource } from './sources/file.js';
+import { LinuxSource } from './sources/linux.js';
+import { DcgmSource, NvidiaSmiSource } from './sources/nvidia.js';
+import { PrometheusSource } from './sources/prometheus.js';
+import { ScrapeSource } from './sources/scrape.js';
+
+export interface AgentParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** By default those of the configuration, and the router of the configuration. */
+  readonly sources?: readonly Source[];
+  readonly dial?: Dial;
+}
+
+const DEFAULT_INTERVAL_MS = 1000;
+/** Changes of files and services within this time are told together, ms. */
+const GATHER_MS = 20;
+/** A source that fails is named in the log once, and again when the reason changes. */
+const QUIET = '';
+
+export function sourcesOf({ sources }: AgentConfig, clock: Clock): Source[] {
+  const found: Source[] = [];
+  const { linux, nvidia } = sources;
+  if (linux.enabled) found.push(new LinuxSource({ root: '/', interfaces: linux.interfaces, capacities: linux.capacities, filesystems: linux.filesystems }, clock));
+  if (nvidia.enabled) found.push(new NvidiaSmiSource(nvidia.command, nvidia.cores, nvidia.timeout));
+  for (const { url, cores, timeout } of sources.dcgm) found.push(new DcgmSource(url, cores, timeout));
+  for (const { url, queries, timeout } of sources.prometheus) {
+    found.push(new PrometheusSource(url, Object.entries(queries).map(([field, query]) => ({ field: parseField(field)!, query })), timeout));
+  }
+  for (const { url, metrics, timeout } of sources.scrape) found.push(new ScrapeSource(url, metrics, timeout));
+  for (const path of sources.files) found.push(new FileSource(path));
+  return found;
+}
+
+export class Agent {
+  private readonly sources: readonly Source[];
+  private readonly session: Session;
+  private readonly runners: ReadonlyMap<string, ServiceRunner>;
+  /** What each source said last: one that fails for a while is not forgotten at once. */
+  private readonly samples = new Map<Source, Partial<Sample>>();
+  private readonly faults = new Map<Source, string>();
+  private state: NodeState;
+  /** What the router knows. */
+  private known: NodeState | undefined;
+  private parameters: NodeParameters | undefined;
+  private sentAt = 0;
+  private timer: Timer | undefined;
+  private soon: Timer | undefined;
+  private reading = false;
+  private stopped = false;
+
+  constructor(
+    private readonly config: AgentConfig,
+    private readonly parts: AgentParts,
+  ) {
+    const { clock, log } = parts;
+    this.sources = parts.sources ?? sourcesOf(config, clock);
+    this.runners = new Map(config.services.map((entry) => [entry.service, new ServiceRunner(entry, clock, () => this.touch())]));
+    this.state = nodeState(config, combine([]), this.runners);
+    this.session = new Session(
+      parts.dial ?? grpcDial(config.router),
+      {
+        register: () => {
+          this.known = this.state;
+          return { register: describe(config, this.state, clock.unixMs()) };
+        },
+        attached: (parameters) => this.attached(parameters),
+        command: ({ service, active, reason }) => {
+          log.info(`the router asks to ${active ? 'activate' : 'deactivate'} ${service}`, { reason });
+          const runner = this.runners.get(service);
+          void (active ? runner?.activate() : runner?.deactivate());
+        },
+        limited: (reason) => log.warn('the router does not take what this node says as it is', { reason }),
+        lost: ({ reason, refused }, retryMs) => {
+          log[refused ? 'error' : 'warn'](refused ? 'the router refuses this node' : 'no stream to the router', { reason, retryMs: Math.round(retryMs) });
+          this.known = undefined;
+        },
+      },
+      clock,
+    );
+  }
+
+  /** Measures once, looks at the services, then registers. */
+  async start(): Promise<void> {
+    await Promise.all([...this.runners.values()].map((runner) => runner.start()));
+    await this.read();
+    for (const source of this.sources) source.onChange?.(() => this.touch());
+    this.session.start();
+    this.schedule();
+  }
+
+  /** Logs out, and ends the services that the agent runs itself. */
+  async stop(reason: string): Promise<void> {
+    this.stopped = true;
+    this.timer?.cancel();
+    this.soon?.cancel();
+    this.session.logOut(reason);
+    for (const source of this.sources) source.stop?.();
+    await Promise.all([...this.runners.values()].map((runner) => runner.stop()));
+  }
+
+  private attached(parameters: NodeParameters): void {
+    const { log } = this.parts;
+    this.parameters = parameters;
+    this.sentAt = this.parts.clock.now();
+    log.info(parameters.resumed ? 'back at the router' : 'registered', { router: parameters.router, leaseMs: parameters.leaseMs });
+    for (const { service, instance, sid, error } of parameters.services) {
+      if (error === '') log.info('service granted', { service, instance, sid });
+      else log.error('service refused', { service, reason: error });
+    }
+    for (const runner of this.runners.values()) runner.activationTimeoutMs = parameters.activationTimeoutMs;
+    this.touch();
+  }
+
+  private get intervalMs(): number {
+    return this.config.interval ?? this.parameters?.updateIntervalMs ?? DEFAULT_INTERVAL_MS;
+  }
+
+  private schedule(): void {
+    if (this.stopped) return;
+    this.timer = this.parts.clock.setTimeout(() => void this.read().finally(() => this.schedule()), this.intervalMs);
+  }
+
+  /** Something changed: tell soon. */
+  private touch(): void {
+    if (this.stopped) return;
+    this.soon ??= this.parts.clock.setTimeout(() => {
+      this.soon = undefined;
+      void this.read();
+    }, GATHER_MS);
+  }
+
+  /** Reads all sources, each on its own, and tells what changed. */
+  private async read(): Promise<void> {
+    if (this.reading) return;
+    this.reading = true;
+    try {
+      await Promise.all(this.sources.map((source) => this.readOne(source)));
+    } finally {
+      this.reading = false;
+    }
+    this.state = nodeState(this.config, combine(this.sources.map((source) => this.samples.get(source) ?? {})), this.runners);
+    this.tell();
+  }
+
+  private async readOne(source: Source): Promise<void> {
+    try {
+      this.samples.set(source, await source.read());
+      if ((this.faults.get(source) ?? QUIET) !== QUIET) this.parts.log.info('source is back', { source: source.name });
+      this.faults.set(source, QUIET);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.faults.get(source) !== reason) this.parts.log.warn('source cannot be read', { source: source.name, reason });
+      this.faults.set(source, reason);
+    }
+  }
+
+  private tell(): void {
+    const { clock } = this.parts;
+    if (!this.parameters || !this.known || !this.session.attached) return;
+    const update = updateOf(this.known, this.state, this.parameters.threshold, clock.unixMs());
+    // Three signs of life a lease: one may be lost, one late.
+    const silent = clock.now() - this.sentAt >= this.parameters.leaseMs / 3 - this.intervalMs / 2;
+    if (!update && !silent) return;
+    if (!this.session.send({ update: update ?? signOfLife(clock.unixMs()) })) return;
+    this.sentAt = clock.now();
+    if (update) this.known = told(this.known, update, this.state);
+  }
+}

@@ -1,0 +1,158 @@
+/** From a sample to what the node tells its router: its description, and updates with what changed since. Pure. */
+import type { NodeDescription, NodeInterface, NodeUpdate, ServiceOffer, ServiceReport, ServiceState, StorageVolume } from '../awareness/registration/types.js';
+import type { NamedComputing } from '../awareness/instance.js';
+import { capacityOf } from './capacity.js';
+import { DEMAND_CLASSES, type AgentConfig } from './config.js';
+import type { ChipUse, Sample, ServiceSample } from './sample.js';
+
+/** How the services of the node are, by service ID. */
+export type ServiceStates = ReadonlyMap<string, { readonly state: ServiceState; readonly reason: string }>;
+
+/** What the node has now. */
+export interface NodeState extends Omit<NodeDescription, 'unixMs' | 'services'> {
+  readonly services: ReadonlyMap<string, ServiceReport>;
+}
+
+const whole = (value: number): bigint => BigInt(Math.max(0, Math.round(value)));
+
+function chipsOf(config: AgentConfig, sample: Sample): ChipUse[] {
+  const stated = config.chips.map(({ kind, model, count, cores, clock }): ChipUse => ({ kind, model, count, cores, clockHz: clock, usable: 1, free: 1 }));
+  const kinds = new Set(stated.map(({ kind }) => kind));
+  // Chips of the configuration stand for all of their kind, with the free share that was measured.
+  const measured = [...sample.chips.values()];
+  const shares = (kind: string): Partial<ChipUse> => {
+    const found = measured.find((chip) => chip.kind === kind);
+    return found ? { usable: found.usable, free: found.free, ...(found.flopsPerCycle === undefined ? {} : { flopsPerCycle: found.flopsPerCycle }) } : {};
+  };
+  const all = [...stated.map((chip) => ({ ...chip, ...shares(chip.kind) })), ...measured.filter(({ kind }) => !kinds.has(kind))];
+  return all.map((chip) => {
+    const busy = sample.utilisation.get(chip.kind);
+    return busy === undefined ? chip : { ...chip, free: chip.usable * (1 - busy) };
+  });
+}
+
+/** Totals and what is free of them now: peak times the share that may be used, peak times the share that is free. */
+function computingOf(config: AgentConfig, sample: Sample, chips: readonly ChipUse[]): NamedComputing[] {
+  const found = new Map<string, { total: number; residual: number }>();
+  for (const chip of chips) {
+    for (const [key, peak] of capacityOf([chip])) {
+      const entry = found.get(key) ?? { total: 0, residual: 0 };
+      found.set(key, { total: entry.total + peak * chip.usable, residual: entry.residual + peak * chip.free });
+    }
+  }
+  const stated = new Set([...Object.keys(config.capacity), ...sample.computing.keys()]);
+  for (const key of stated) {
+    const known = found.get(key);
+    const says = sample.computing.get(key);
+    const kind = key.split(' ')[1]!;
+    const total = says?.total ?? (config.capacity[key] === undefined ? (known?.total ?? says?.residual ?? 0) : Number(config.capacity[key]));
+    const free = known && known.total > 0 ? known.residual / known.total : 1 - (sample.utilisation.get(kind) ?? 0);
+    found.set(key, { total, residual: Math.min(total, says?.residual ?? total * free) });
+  }
+  return [...found].map(([key, { total, residual }]) => {
+    const [name = '', chip = ''] = key.split(' ');
+    return { class: name, chip, total: whole(total), residual: whole(Math.min(total, residual)) };
+  });
+}
+
+/** Busy share of the node, for services that say nothing themselves: of the class most in demand. */
+function nodeUtilisation(computing: readonly NamedComputing[]): number {
+  return computing.reduce((most, { total, residual }) => (total === 0n ? most : Math.max(most, 1 - Number(residual) / Number(total))), 0);
+}
+
+function serviceReport(service: string, sample: ServiceSample | undefined, busy: number, states: ServiceStates): ServiceReport {
+  const state = states.get(service);
+  const { utilisation = busy, queueLength = 0, activeFlows = 0, meanUs, p99Us, serviceRate } = sample ?? {};
+  return {
+    service,
+    state: state?.state ?? 'inactive',
+    reason: state?.reason ?? '',
+    load: { utilisation: Math.round(utilisation * 10_000), queueLength, activeFlows },
+    serviceDelay: meanUs === undefined && p99Us === undefined && serviceRate === undefined ? undefined : { meanUs, p99Us, serviceRate },
+  };
+}
+
+export function nodeState(config: AgentConfig, sample: Sample, states: ServiceStates): NodeState {
+  const chips = chipsOf(config, sample);
+  const computing = computingOf(config, sample, chips);
+  const busy = nodeUtilisation(computing);
+  const { node } = config;
+  return {
+    node: node.id,
+    name: node.name ?? node.id,
+    chips: chips.map(({ kind, model, count, cores, clockHz }) => ({ kind, model, count, cores, clockHz })),
+    computing,
+    memoryTotal: whole(sample.memory.total ?? 0),
+    memoryFree: whole(Math.min(sample.memory.free ?? 0, sample.memory.total ?? 0)),
+    storage: [...sample.storage.values()],
+    interfaces: [...sample.interfaces.values()],
+    location: node.location,
+    energy: node.energy && { idleMw: node.energy.idle, fullMw: node.energy.full },
+    price: node.price && { microUnits: BigInt(node.price.microUnits), currency: node.price.currency },
+    algorithms: node.algorithms,
+    services: new Map(config.services.map(({ service }) => [service, serviceReport(service, sample.services.get(service), busy, states)])),
+  };
+}
+
+export function describe(config: AgentConfig, state: NodeState, unixMs: number): NodeDescription {
+  const { services, ...node } = state;
+  const offers = config.services.map((entry): ServiceOffer => {
+    const { demand, serviceDelay } = entry;
+    const measured = services.get(entry.service)?.serviceDelay;
+    const meanUs = measured?.meanUs ?? serviceDelay?.mean ?? 0;
+    return {
+      service: entry.service,
+      address: entry.address,
+      mode: entry.mode,
+      active: services.get(entry.service)?.state === 'active',
+      priority: entry.priority,
+      demand: DEMAND_CLASSES.flatMap((name) => (demand[name] === undefined ? [] : [{ class: name, operations: demand[name] }])),
+      memory: demand.memory,
+      healthPort: entry.healthPort ?? 0,
+      queueCapacity: entry.queueCapacity,
+      serviceDelay: { meanUs, p99Us: Math.max(meanUs, measured?.p99Us ?? serviceDelay?.p99 ?? 0), serviceRate: measured?.serviceRate ?? entry.serviceRate },
+    };
+  });
+  return { ...node, unixMs, services: offers };
+}
+
+const moved = (before: bigint, after: bigint, whole_: bigint, threshold: number): boolean => before !== after && Math.abs(Number(after - before)) >= threshold * Number(whole_);
+
+function changed<T>(before: readonly T[], after: readonly T[], key: (entry: T) => string, differs: (a: T, b: T) => boolean): T[] {
+  const known = new Map(before.map((entry) => [key(entry), entry]));
+  return after.filter((entry) => {
+    const old = known.get(key(entry));
+    return old === undefined || differs(old, entry);
+  });
+}
+
+/** What changed by `threshold` of the whole or more; undefined: nothing. */
+export function updateOf(before: NodeState, after: NodeState, threshold: number, unixMs: number): NodeUpdate | undefined {
+  const computing = changed(before.computing, after.computing, (entry) => `${entry.class} ${entry.chip}`, (a, b) => a.total !== b.total || moved(a.residual, b.residual, b.total, threshold));
+  const storage = changed<StorageVolume>(before.storage, after.storage, ({ name }) => name, (a, b) => a.total !== b.total || a.quality !== b.quality || moved(a.residual, b.residual, b.total, threshold));
+  const interfaces = changed<NodeInterface>(before.interfaces, after.interfaces, ({ name }) => name, (a, b) => a.capacity !== b.capacity || moved(a.available, b.available, b.capacity, threshold));
+  const memory = moved(before.memoryFree, after.memoryFree, after.memoryTotal, threshold);
+  const services = changed([...before.services.values()], [...after.services.values()], ({ service }) => service, (a, b) => {
+    if (a.state !== b.state || a.reason !== b.reason || JSON.stringify(a.serviceDelay) !== JSON.stringify(b.serviceDelay)) return true;
+    if (a.load?.queueLength !== b.load?.queueLength || a.load?.activeFlows !== b.load?.activeFlows) return true;
+    return Math.abs((a.load?.utilisation ?? 0) - (b.load?.utilisation ?? 0)) >= threshold * 10_000;
+  });
+  if (computing.length + storage.length + interfaces.length + services.length === 0 && !memory) return undefined;
+  return { unixMs, computing, storage, interfaces, services, memoryFree: memory ? after.memoryFree : undefined };
+}
+
+/** A state in which what an update told stands, and the rest is as it was told before. */
+export function told(before: NodeState, update: NodeUpdate, after: NodeState): NodeState {
+  const merge = <T>(known: readonly T[], news: readonly T[], key: (entry: T) => string): T[] => [...new Map([...known, ...news].map((entry) => [key(entry), entry])).values()];
+  return {
+    ...after,
+    computing: merge(before.computing, update.computing, (entry) => `${entry.class} ${entry.chip}`),
+    storage: merge(before.storage, update.storage, ({ name }) => name),
+    interfaces: merge(before.interfaces, update.interfaces, ({ name }) => name),
+    memoryFree: update.memoryFree ?? before.memoryFree,
+    services: new Map([...before.services, ...update.services.map((report) => [report.service, report] as const)]),
+  };
+}
+
+/** An update that only says that the node lives. */
+export const signOfLife = (unixMs: number): NodeUpdate => ({ unixMs, computing: [], storage: [], interfaces: [], services: [], memoryFree: undefined });
