@@ -4,6 +4,7 @@ import { birdImage } from './bird.js';
 import { exabgpImage } from './exabgp.js';
 import { frrImage } from './frr.js';
 import { gobgpImage } from './gobgp.js';
+import { nodeImage } from './node.js';
 import { routerImage } from './router.js';
 
 const byName: readonly (readonly [needle: string, image: Image])[] = [
@@ -17,5 +18,6 @@ const byName: readonly (readonly [needle: string, image: Image])[] = [
 export function imageFor(image: string): Image | undefined {
   const repository = repositoryOf(image);
   if (/(^|\/)cpn\/router$/.test(repository)) return routerImage;
+  if (/(^|\/)cpn\/node$/.test(repository)) return nodeImage;
   return byName.find(([needle]) => repository.includes(needle))?.[1];
 }

@@ -1,14 +1,7 @@
 /** `cpn/router`: cpnd of this checkout, with the bound /etc/cpn/cpnd.yaml. As in the container, `cmd` replaces cpnd's arguments. */
 import { splitWords } from '../../topology/words.js';
-import { checkout } from '../checkout.js';
 import type { Image } from './image.js';
-
-const cpnd = [process.execPath, '--enable-source-maps', `${checkout}/dist/daemon/cpnd.js`];
-const cpnctl = [process.execPath, `${checkout}/dist/cli/cpnctl.js`];
-
-/** Writes a command `name` that runs `argv` with the arguments it gets. */
-const command = (name: string, argv: readonly string[]): string =>
-  `printf '#!/bin/sh\\nexec ${argv.map((word) => `"${word}"`).join(' ')} "$@"\\n' > /usr/local/bin/${name} && chmod 755 /usr/local/bin/${name}`;
+import { command, cpnctl, cpnd } from './programs.js';
 
 export const routerImage: Image = {
   async start(node) {
