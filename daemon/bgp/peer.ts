@@ -43,6 +43,8 @@ export interface LastError {
 
 interface PeerHandlers {
   pathsChanged(changes: readonly PathChange[]): void;
+  /** `isIdle` has become true. */
+  idle(): void;
 }
 
 export class Peer {
@@ -68,7 +70,7 @@ export class Peer {
   constructor(
     public config: BgpNeighborConfig,
     private readonly environment: Environment,
-    peerHandlers: PeerHandlers,
+    private readonly peerHandlers: PeerHandlers,
   ) {
     const { clock, transport, attributeType, local, random, restartTimeMs, restarting } = environment;
     this.gracefulRestart = { timeMs: restartTimeMs, restarting };
@@ -93,6 +95,7 @@ export class Peer {
       if (changes.length === 0) return;
       peerHandlers.pathsChanged(changes);
       this.limits.count(changes);
+      if (this.isIdle) peerHandlers.idle();
     });
     this.handlers = this.connectionHandlers();
     this.primary = new Connection(this.connectionOptions, this.handlers);
@@ -105,6 +108,11 @@ export class Peer {
 
   get state(): StateName {
     return this.primary.state.name;
+  }
+
+  /** No connection, and no routes kept from the last one. */
+  get isIdle(): boolean {
+    return (this.state === 'Idle' || this.state === 'Active') && !this.second && !this.isOverLimit && this.exchange.adjRibIn.received === 0;
   }
 
   /** The connection that counts: the established one, or the one that is tried. */
@@ -325,6 +333,7 @@ export class Peer {
     this.environment.report(this.address, 'state', `${from} -> ${name}`);
     if (this.environment.taps.active) this.environment.taps.state(this.tapped(connection), from, name);
     if ((name === 'Idle' || name === 'Active') && this.second && !this.primary.state.stopped) this.promote();
+    if (this.isIdle && from !== 'Idle') this.peerHandlers.idle();
   }
 
   /** The second connection takes the place of the first. */

@@ -9,6 +9,7 @@ import { canonicalIp, Prefix } from '../../dataplane/packet/ip.js';
 import type { PathChange } from './adj-rib-in.js';
 import type { NextHopResolver } from './best-path.js';
 import { ChangeFeed, type ServiceRouteChange, type UnicastChange } from './change-feed.js';
+import { DynamicNeighbors } from './dynamic-neighbors.js';
 import type { BgpEvent, Environment } from './environment.js';
 import { LocRib } from './loc-rib.js';
 import { asPrefix, LocalRoutes, localSource, type LocalRoute } from './local-routes.js';
@@ -63,6 +64,7 @@ export class BgpSpeaker {
   private readonly localRoutes = new LocalRoutes();
   private readonly peers = new Map<string, Peer>();
   private readonly listeners = new Map<string, Listener>();
+  private readonly dynamic: DynamicNeighbors;
   private readonly feed: ChangeFeed;
   private readonly eventListeners = new Set<(event: BgpEvent) => void>();
   private decisionTimer: Timer | undefined;
@@ -93,6 +95,13 @@ export class BgpSpeaker {
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
     };
     this.feed = new ChangeFeed(this.local);
+    this.dynamic = new DynamicNeighbors(options.clock, {
+      appeared: (config, stream) => {
+        this.addPeer(config);
+        this.accepted(stream);
+      },
+      refused: (address, reason) => this.report(address, 'error', reason),
+    });
   }
 
   /** Starts listening and connecting. */
@@ -100,6 +109,7 @@ export class BgpSpeaker {
     if (this.running) return;
     this.running = true;
     for (const neighbor of this.config.neighbors) this.addPeer(neighbor);
+    this.dynamic.configure(this.config.dynamic ?? []);
     this.listen();
   }
 
@@ -109,6 +119,7 @@ export class BgpSpeaker {
    */
   stop(options: { readonly graceful?: boolean } = {}): void {
     this.running = false;
+    this.dynamic.stop();
     for (const listener of this.listeners.values()) listener.cancel();
     this.listeners.clear();
     for (const peer of this.peers.values()) {
@@ -133,13 +144,17 @@ export class BgpSpeaker {
     this.local.as = config.as;
     if (!this.running) return;
     const wanted = new Set(config.neighbors.map((neighbor) => neighbor.address));
+    const unfit = new Set(this.dynamic.configure(config.dynamic ?? []));
     for (const [address, peer] of this.peers) {
-      if (wanted.has(address) && !isOtherAs) continue;
+      const stays = wanted.has(address) || (this.dynamic.has(address) && !unfit.has(address));
+      if (stays && !isOtherAs) continue;
       peer.remove();
       this.peers.delete(address);
       if (!isOtherAs) this.report(address, 'state', 'neighbour removed from the configuration');
     }
+    for (const address of isOtherAs ? this.dynamic.all() : [...unfit, ...wanted]) this.dynamic.remove(address);
     for (const neighbor of config.neighbors) this.reconfigurePeer(neighbor, changesAll);
+    if (changesAll) for (const peer of this.peers.values()) if (this.dynamic.has(peer.address)) peer.configure(peer.config);
     this.listen();
   }
 
@@ -265,22 +280,36 @@ export class BgpSpeaker {
   }
 
   private addPeer(config: BgpNeighborConfig): void {
-    const peer = new Peer(config, this.environment, { pathsChanged: (changes) => this.pathsChanged(changes) });
+    const peer = new Peer(config, this.environment, { pathsChanged: (changes) => this.pathsChanged(changes), idle: () => this.forgetDynamic(config.address) });
     this.peers.set(config.address, peer);
     peer.start();
+  }
+
+  /** A dynamic neighbour without session and without routes kept for its restart is none any more; once what is being handled is done. */
+  private forgetDynamic(address: string): void {
+    if (!this.dynamic.has(address)) return;
+    this.environment.clock.setTimeout(() => {
+      const peer = this.peers.get(address);
+      if (!peer?.isIdle || !this.dynamic.has(address)) return;
+      peer.remove();
+      this.peers.delete(address);
+      this.dynamic.remove(address);
+      this.report(address, 'state', 'dynamic neighbour gone');
+    }, 0);
   }
 
   /** Listens where the configuration says, by default on the local address of every neighbour. */
   private listen(): void {
     const { addresses, port } = this.config.listen;
     const wanted = new Set(addresses.length > 0 ? addresses : this.config.neighbors.map((neighbor) => neighbor.localAddress));
+    const rules = [...this.config.neighbors, ...this.dynamic.rules()];
     const keys = new Set([...wanted].map((address) => `${address} ${port}`));
     for (const [key, listener] of this.listeners) {
       if (keys.has(key)) continue;
       listener.cancel();
       this.listeners.delete(key);
     }
-    for (const listener of this.listeners.values()) listener.setNeighbors(this.config.neighbors);
+    for (const listener of this.listeners.values()) listener.setNeighbors(rules);
     for (const address of wanted) this.listenOn(address, port);
   }
 
@@ -302,7 +331,7 @@ export class BgpSpeaker {
       else timer.cancel();
     };
     const refused = (peer: string, reason: string): void => this.peers.get(peer)?.failed(reason);
-    const listener = transport.listen({ address, port }, { accepted: (stream) => this.accepted(stream), refused, failed }, this.config.neighbors);
+    const listener = transport.listen({ address, port }, { accepted: (stream) => this.accepted(stream), refused, failed }, [...this.config.neighbors, ...this.dynamic.rules()]);
     this.listeners.set(key, listener);
   }
 
@@ -312,6 +341,7 @@ export class BgpSpeaker {
       peer.accept(stream);
       return;
     }
+    if (this.dynamic.accept(stream)) return;
     stream.close();
     this.report(stream.remote.address, 'error', 'connection from an address that is no neighbour');
   }

@@ -1,4 +1,5 @@
 /** Accepts the connections of neighbours on one address and port, each under the rules of its neighbour. */
+import { parseIp, Prefix } from '../../dataplane/packet/ip.js';
 import { boundSocket, endpointOf, ipVersion, type Kernel, setHopLimits, setListenerHopLimits, setPassword } from './tcp-socket.js';
 import { TcpStream } from './tcp-stream.js';
 import type { Endpoint, ListenHandlers, Listener, NeighborRules } from './transport.js';
@@ -20,6 +21,8 @@ export class TcpListener implements Listener {
   private neighbors = new Map<string, NeighborRules>();
   /** Why connections of a neighbour cannot be accepted under its rules. */
   private readonly unusable = new Map<string, string>();
+  /** Rules by prefix, the longest first. */
+  private ranges: readonly { readonly prefix: Prefix; readonly rules: NeighborRules }[] = [];
   private closed = false;
 
   /** Throws NativeError when the address or the port cannot be had. */
@@ -69,8 +72,13 @@ export class TcpListener implements Listener {
   /** Returns the neighbours whose password is another one than before. */
   private apply(fd: number, neighbors: readonly NeighborRules[]): Set<string> {
     const before = this.neighbors;
-    this.neighbors = new Map(neighbors.filter(({ address }) => ipVersion(address) === this.family).map((rules) => [rules.address, rules]));
-    setListenerHopLimits(this.kernel, fd, this.family, [...this.neighbors.values()]);
+    const ours = neighbors.filter(({ address }) => ipVersion(address) === this.family);
+    this.neighbors = new Map(ours.filter(({ address }) => !address.includes('/')).map((rules) => [rules.address, rules]));
+    this.ranges = ours
+      .filter(({ address }) => address.includes('/'))
+      .map((rules) => ({ prefix: Prefix.from(rules.address), rules }))
+      .sort((a, b) => b.prefix.length - a.prefix.length);
+    setListenerHopLimits(this.kernel, fd, this.family, ours);
     const changed = new Set<string>();
     for (const address of new Set([...before.keys(), ...this.neighbors.keys()])) {
       const password = this.neighbors.get(address)?.password;
@@ -121,12 +129,17 @@ export class TcpListener implements Listener {
     }
   }
 
+  private rangeOf(address: string): NeighborRules | undefined {
+    const bytes = parseIp(address);
+    return bytes && this.ranges.find(({ prefix }) => prefix.contains(bytes))?.rules;
+  }
+
   /** The connection under the rules of its neighbour, or why that cannot be. */
   private streamFor(fd: number, remote: Endpoint): TcpStream | string {
     const reason = this.unusable.get(remote.address);
     if (reason !== undefined) return reason;
     try {
-      const rules = this.neighbors.get(remote.address);
+      const rules = this.neighbors.get(remote.address) ?? this.rangeOf(remote.address);
       // Octets that came between the handshake and here have passed the listener's own limit, which neighbours without GTSM lower.
       if (rules) setHopLimits(this.kernel, fd, this.family, rules);
       return new TcpStream(fd, remote);

@@ -47,6 +47,7 @@ export interface ConnectOptions extends PacketRules {
 }
 
 export interface NeighborRules extends PacketRules {
+  /** An address, or a prefix for all addresses inside it that have no rules of their own; a prefix has no password. */
   readonly address: string;
 }
 

@@ -1,6 +1,6 @@
 /** Networks of speakers in memory, on a clock that moves only when told to. */
 import { ManualClock } from '../../../daemon/clock.js';
-import type { BgpNeighborConfig } from '../../../daemon/config/types.js';
+import type { BgpConfig, BgpNeighborConfig } from '../../../daemon/config/types.js';
 import type { ServicePath, ServiceRouteChange, UnicastBest, UnicastChange } from '../../../daemon/bgp/change-feed.js';
 import type { BgpEvent } from '../../../daemon/bgp/environment.js';
 import { MemoryNetwork } from '../../../daemon/bgp/memory-transport.js';
@@ -49,6 +49,8 @@ export interface NodeOptions {
   readonly cost?: (address: string) => number | undefined;
   readonly identifier?: string;
   readonly speaker?: Partial<SpeakerOptions>;
+  /** Policies, cluster and the like. */
+  readonly bgp?: Partial<BgpConfig>;
 }
 
 /** One router: its speaker and what the speaker said. */
@@ -63,6 +65,7 @@ export class Node {
   readonly events: BgpEvent[] = [];
   unicastChanges = 0;
   neighbors: BgpNeighborConfig[] = [];
+  bgp: Partial<BgpConfig>;
 
   constructor(
     private readonly network: Network,
@@ -71,6 +74,7 @@ export class Node {
   ) {
     this.address = addressOf(index);
     this.as = options.as ?? 65000;
+    this.bgp = options.bgp ?? {};
     this.identifier = options.identifier ?? `10.0.0.${index}`;
     this.speaker = this.build();
   }
@@ -101,7 +105,7 @@ export class Node {
   }
 
   config(): SpeakerOptions['config'] {
-    return { as: this.as, listen: { addresses: [this.address], port: 179 }, networks: [], neighbors: this.neighbors };
+    return { as: this.as, listen: { addresses: [this.address], port: 179 }, networks: [], neighbors: this.neighbors, ...this.bgp };
   }
 
   view(other: Node | string): NeighborView {
