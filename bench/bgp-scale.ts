@@ -144,6 +144,8 @@ async function measure({ name, note, prepare }: Daemon, routes: number, folder: 
     clearTimeout(limit);
     for (const child of [peers.child, daemon, holder]) child.kill('SIGKILL');
     await Promise.all([peers.child, daemon, holder].map(ended));
+    // The kernel takes a namespace down some time after its last process.
+    spawnSync('ip', ['link', 'delete', 'bench0']);
   }
 }
 

@@ -16,10 +16,11 @@ export interface Keyed {
 const SEGMENT_BITS = 8;
 const FIRST_CAPACITY = 8;
 
-function hashPrefix({ bytes, length }: Prefix, seed: number): number {
-  let hash = seed ^ Math.imul(length, 0x9e3779b1);
-  const count = (length + 7) >> 3;
-  for (let i = 0; i < count; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+function hashPrefix({ word0, word1, word2, word3, length }: Prefix, seed: number): number {
+  let hash = seed ^ Math.imul(length, 0x9e3779b1) ^ word0;
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca77) ^ word1;
+  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae3d) ^ word2;
+  hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f) ^ word3;
   // The finisher of MurmurHash3: the segments take the upper bits, the slots the lower ones.
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
@@ -32,20 +33,11 @@ function hashOf(prefix: Destination, pathId: number): number {
   return hashPrefix(prefix.prefix, seed ^ Number(prefix.rd & 0xffff_ffffn) ^ Number((prefix.rd >> 32n) & 0xffff_ffffn));
 }
 
-function equalPrefixes(a: Prefix, b: Prefix): boolean {
-  if (a.length !== b.length || a.family !== b.family) return false;
-  const left = a.bytes;
-  const right = b.bytes;
-  const count = (a.length + 7) >> 3;
-  for (let i = 0; i < count; i++) if (left[i] !== right[i]) return false;
-  return true;
-}
-
 /** Whether two destinations are one: the label of a VPN prefix is no part of it (RFC 8277 section 2.4). */
-export function equalDestinations(a: Destination, b: Destination): boolean {
+function equalDestinations(a: Destination, b: Destination): boolean {
   if (a === b) return true;
-  if (a instanceof VpnPrefix) return b instanceof VpnPrefix && a.rd === b.rd && equalPrefixes(a.prefix, b.prefix);
-  return !(b instanceof VpnPrefix) && equalPrefixes(a, b);
+  if (a instanceof VpnPrefix) return b instanceof VpnPrefix && a.rd === b.rd && a.prefix.equals(b.prefix);
+  return !(b instanceof VpnPrefix) && a.equals(b);
 }
 
 /** Open addressing with linear probing, filled to two thirds at most. */

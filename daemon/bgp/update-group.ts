@@ -7,8 +7,8 @@ import { AdjRibOut, type AdjRibOutOptions, type AnnouncementGroup, type Export, 
 import type { Connection } from './connection.js';
 import type { UpdateGroups } from './update-groups.js';
 import { afiSafiOf, type Destination, type FamilyName } from './wire/families.js';
-import { packAnnouncements, packWithdrawals } from './wire/pack.js';
-import type { EncodeContext, Nlri } from './wire/types.js';
+import { UpdatePacker } from './wire/pack.js';
+import type { EncodeContext } from './wire/types.js';
 
 /** Octets queued on a stream above which nothing more is written to the group. */
 const outputHigh = 256 * 1024;
@@ -59,14 +59,16 @@ export class GroupMember {
   }
 }
 
-/** Messages in the order in which they leave; `from` names the one peer that does not get them. */
-interface Outgoing {
+/** A part of what leaves, in order: octets and messages of it up to its end; `from` names the one peer that does not get it. */
+interface Part {
   readonly from: string;
-  readonly messages: readonly Uint8Array[];
+  readonly end: number;
+  readonly count: number;
 }
 
 export class UpdateGroup {
   readonly members = new Set<GroupMember>();
+  private readonly packer: UpdatePacker;
   private pumpTimer: Timer | undefined;
   private lagTimer: Timer | undefined;
 
@@ -74,7 +76,9 @@ export class UpdateGroup {
     readonly owner: UpdateGroups,
     public rules: GroupRules,
     readonly out: AdjRibOut,
-  ) {}
+  ) {
+    this.packer = new UpdatePacker(rules.encode);
+  }
 
   setRules(rules: GroupRules): void {
     this.rules = rules;
@@ -133,36 +137,52 @@ export class UpdateGroup {
 
   private write(batch: OutgoingBatch): void {
     const parts = this.encode(batch);
-    const isForAll = parts.every(({ from }) => ![...this.members].some(({ peer }) => peer.address === from));
-    const all = parts.flatMap(({ messages }) => messages);
-    const shared = Buffer.concat(all);
+    const { count } = this.packer;
+    const octets = this.packer.take();
     for (const { peer } of this.members) {
-      const own = isForAll ? all : parts.flatMap(({ from, messages }) => (from === peer.address ? [] : messages));
-      peer.connection.sendEncoded('update', own.length, isForAll ? shared : Buffer.concat(own));
+      if (parts.some(({ from }) => from === peer.address)) this.writeOthers(peer, parts, octets);
+      else peer.connection.sendEncoded('update', count, octets);
       const back = batch.takenBack.get(peer.address);
-      if (back) peer.connection.send('update', ...this.withdrawals(back));
+      if (!back) continue;
+      for (const [family, nlri] of this.owner.byFamily(back)) this.packer.withdraw(afiSafiOf(family), nlri);
+      peer.connection.sendEncoded('update', this.packer.count, this.packer.take());
     }
   }
 
-  private encode({ withdrawn, announced }: OutgoingBatch): Outgoing[] {
-    const { encode } = this.rules;
-    const parts: Outgoing[] = [];
-    for (const { family, from, nlri } of withdrawn) parts.push({ from, messages: packWithdrawals(afiSafiOf(family), nlri, encode) });
-    for (const group of announced) parts.push({ from: group.from, messages: this.packGroup(group) });
+  /** Writes what does not come from the peer itself. */
+  private writeOthers({ address, connection }: GroupPeer, parts: readonly Part[], octets: Uint8Array): void {
+    let start = 0;
+    let before = 0;
+    for (const { from, end, count } of parts) {
+      if (from !== address) connection.sendEncoded('update', count - before, octets.subarray(start, end));
+      start = end;
+      before = count;
+    }
+  }
+
+  private encode({ withdrawn, announced }: OutgoingBatch): Part[] {
+    const { packer } = this;
+    const parts: Part[] = [];
+    const end = (from: string): void => {
+      if (parts.at(-1)?.from === from) parts.pop();
+      parts.push({ from, end: packer.length, count: packer.count });
+    };
+    for (const { family, from, nlri } of withdrawn) {
+      packer.withdraw(afiSafiOf(family), nlri);
+      end(from);
+    }
+    for (const group of announced) {
+      this.pack(group);
+      end(group.from);
+    }
     return parts;
   }
 
-  private packGroup({ attributes, nextHop, nlri, family }: AnnouncementGroup): readonly Uint8Array[] {
-    const updates = packAnnouncements({ family: afiSafiOf(family), nextHop, nlri }, attributes, this.rules.encode);
-    if (updates) return updates;
+  private pack({ attributes, nextHop, nlri, family }: AnnouncementGroup): void {
+    if (this.packer.announce({ family: afiSafiOf(family), nextHop, nlri }, attributes)) return;
     // RFC 8654 section 4: routes that fit no message of these peers are withdrawn from them.
     this.out.forget(nlri);
     for (const { peer } of this.members) peer.report(`${nlri.length} routes not announced, ${nlri[0]!.prefix.toString()} among them: their attributes are too long for the peer`);
-    return packWithdrawals(afiSafiOf(family), nlri, this.rules.encode);
-  }
-
-  /** Withdrawals of prefixes of whatever families. */
-  private withdrawals(nlri: readonly Nlri[]): Uint8Array[] {
-    return this.owner.byFamily(nlri).flatMap(([family, list]) => packWithdrawals(afiSafiOf(family), list, this.rules.encode));
+    this.packer.withdraw(afiSafiOf(family), nlri);
   }
 }

@@ -166,6 +166,13 @@ export class Writer {
     return this;
   }
 
+  /** The upper `count` octets (4 at most) of a 32-bit word. */
+  upper(word: number, count: number): this {
+    const at = this.grow(count);
+    for (let i = 0; i < count; i++) this.buffer[at + i] = word >>> (24 - 8 * i);
+    return this;
+  }
+
   zeros(count: number): this {
     const at = this.grow(count);
     this.buffer.fill(0, at, at + count);
@@ -180,6 +187,17 @@ export class Writer {
   /** Overwrites 16 bits written earlier, for lengths known only afterwards. */
   setU16(at: number, value: number): void {
     this.view.setUint16(at, value);
+  }
+
+  /** Takes back the last octets. */
+  drop(count: number): void {
+    this.position -= count;
+  }
+
+  /** Begins anew in the same memory: views of what was written before change. */
+  clear(): this {
+    this.position = 0;
+    return this;
   }
 
   /** What was written so far, as a view that the next write may invalidate. */

@@ -40,15 +40,27 @@ export function readHeader(bytes: Uint8Array, at: number, extendedMessage: boole
   return length;
 }
 
+const MARKER = new Uint8Array(16).fill(0xff);
+
 /** Starts a message; `finishMessage` sets its length. */
 export function startMessage(type: number, capacity: number): Writer {
   const writer = new Writer(capacity);
-  for (let i = 0; i < 4; i++) writer.u32(0xffffffff);
-  return writer.u16(0).u8(type);
+  appendHeader(writer, type);
+  return writer;
 }
 
 /** Sets the length and returns the message's octets, which the caller owns. */
 export function finishMessage(writer: Writer): Uint8Array {
-  writer.setU16(16, writer.length);
+  endMessage(writer, 0);
   return writer.finish();
+}
+
+/** Starts a message behind others; `endMessage` sets its length. */
+export function appendHeader(writer: Writer, type: number): void {
+  writer.octets(MARKER).u16(0).u8(type);
+}
+
+/** Sets the length of the message that starts at `start` and ends here. */
+export function endMessage(writer: Writer, start: number): void {
+  writer.setU16(start + MARKER.length, writer.length - start);
 }

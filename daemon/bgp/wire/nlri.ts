@@ -44,8 +44,13 @@ export function nlriSize({ prefix }: Nlri, addPath: boolean): number {
 /** Writes one NLRI; `label` replaces the label field of a VPN prefix. */
 export function writeNlri(writer: Writer, { prefix, pathId }: Nlri, addPath: boolean, label?: number): void {
   if (addPath) writer.u32(pathId);
-  const { bytes, length } = ipPrefixOf(prefix);
+  const { length, word0, word1, word2, word3 } = ipPrefixOf(prefix);
   if (prefix instanceof VpnPrefix) writer.u8(length + LABEL_AND_RD_BITS).u24(label ?? prefix.label).u64(prefix.rd);
   else writer.u8(length);
-  writer.octets(bytes.subarray(0, (length + 7) >> 3));
+  const octets = (length + 7) >> 3;
+  writer.upper(word0, Math.min(4, octets));
+  if (octets <= 4) return;
+  writer.upper(word1, Math.min(4, octets - 4));
+  if (octets > 8) writer.upper(word2, Math.min(4, octets - 8));
+  if (octets > 12) writer.upper(word3, octets - 12);
 }

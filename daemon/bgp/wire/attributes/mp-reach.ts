@@ -62,12 +62,20 @@ export const mpReach: AttributeDecoder = {
   },
 };
 
-function nextHopOctets({ address, linkLocal }: NextHop): Uint8Array[] {
-  return (linkLocal === undefined ? [address] : [address, linkLocal]).map((text) => {
+/** Octets of the addresses of next hops: a router announces most routes with the same one. */
+const octetsOf = new WeakMap<NextHop, readonly Uint8Array[]>();
+
+function nextHopOctets(nextHop: NextHop): readonly Uint8Array[] {
+  const known = octetsOf.get(nextHop);
+  if (known) return known;
+  const { address, linkLocal } = nextHop;
+  const addresses = (linkLocal === undefined ? [address] : [address, linkLocal]).map((text) => {
     const octets = parseIp(text);
     if (!octets) throw new RangeError(`next hop ${text} is not an IP address`);
     return octets;
   });
+  octetsOf.set(nextHop, addresses);
+  return addresses;
 }
 
 function nextHopLength(family: AfiSafi, addresses: readonly Uint8Array[]): number {
@@ -84,7 +92,8 @@ export function mpReachOverhead(family: AfiSafi, nextHop: NextHop): number {
 export function encodeMpReach(writer: Writer, family: AfiSafi, nextHop: NextHop, nlri: readonly Nlri[], addPath: boolean): void {
   const addresses = nextHopOctets(nextHop);
   const addressesLength = nextHopLength(family, addresses);
-  const length = FIXED_LENGTH + addressesLength + nlri.reduce((sum, item) => sum + nlriSize(item, addPath), 0);
+  let length = FIXED_LENGTH + addressesLength;
+  for (const item of nlri) length += nlriSize(item, addPath);
   writeAttributeHeader(writer, OPTIONAL_NON_TRANSITIVE, AttributeType.mpReach, length);
   writer.u16(family.afi).u8(family.safi).u8(addressesLength);
   const before = addresses.length === 0 ? 0 : addressesLength / addresses.length - addresses[0]!.length;
