@@ -1,5 +1,6 @@
 /** The command tree of cpnctl. */
 import { Command } from 'commander';
+import { bgpShutdown } from './commands/bgp-shutdown.js';
 import { clear } from './commands/clear.js';
 import { completion } from './commands/completion.js';
 import { config } from './commands/config.js';
@@ -53,6 +54,7 @@ export function buildProgram(): { program: Command; session: Session } {
   explain(program, session);
   monitor(program, session);
   clear(program, session);
+  bgpShutdown(program, session);
   drain(program, session);
   update(program, session);
   service(program, session);

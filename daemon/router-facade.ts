@@ -214,6 +214,12 @@ export class FacadeOverRouter implements RouterFacade {
       updatesSent: neighbor.messages.sent.update,
       flaps: Math.max(0, neighbor.establishedCount - 1),
       lastError: neighbor.lastError && neighbor.lastError.text,
+      role: configured?.role,
+      shutdown: neighbor.shutdown,
+      minimumHopLimit: configured?.minimumTtl,
+      md5: configured?.password !== undefined,
+      endOfRib: neighbor.endOfRib,
+      prefixesStale: neighbor.prefixes.stale,
     };
   }
 
@@ -222,8 +228,20 @@ export class FacadeOverRouter implements RouterFacade {
     for (const { prefix: text, routes } of this.speaker().prefixes(prefix)) if (routes.length > 0) yield { prefix: text, paths: routes.map(bgpPath) };
   }
 
-  clearBgp(address: string, soft: boolean): void {
-    if (!this.speaker().clearNeighbor(address, soft)) throw new FacadeError('notFound', `no neighbor ${address}`);
+  clearBgp(address: string, soft: boolean, message: string): void {
+    this.found(address, this.speaker().clearNeighbor(address, soft, message));
+  }
+
+  shutdownBgp(address: string, message: string): void {
+    this.found(address, this.speaker().shutdownNeighbor(address, message));
+  }
+
+  enableBgp(address: string): void {
+    this.found(address, this.speaker().enableNeighbor(address));
+  }
+
+  private found(address: string, isThere: boolean): void {
+    if (!isThere) throw new FacadeError('notFound', `no neighbor ${address}`);
   }
 
   private speaker(): NonNullable<RouterParts['bgp']> {

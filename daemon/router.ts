@@ -47,6 +47,8 @@ export interface RouterOptions {
 /** Until the route to an exit was looked up. */
 const UNKNOWN_PATH: PathState = { rttUs: undefined, jitterUs: 0, lossPpm: 0, alive: true, cost: 0, mtu: 0, resolved: false };
 
+/** How long a restarted router waits for the tables of all neighbors before it selects routes, ms (RFC 4724 section 4.1). */
+const SELECTION_DEFERRAL_MS = 30_000;
 /** How often the end of a restart is looked for, ms. */
 const RESTART_CHECK_MS = 500;
 
@@ -89,6 +91,8 @@ export class Router implements RouterParts {
 
   private constructor(private readonly options: RouterOptions) {
     const { config, clock, log, dataplane } = options;
+    // Before anything is declared: what stands in the kernel then is an earlier run's.
+    const restarting = dataplane.routes.staleCount() > 0 || dataplane.flows.adoptedBlocks().length > 0;
     this.current = config;
     this.startedAt = clock.now();
     this.events = new EventLog(clock);
@@ -139,7 +143,9 @@ export class Router implements RouterParts {
           return found && { cost: found.cost };
         },
         restartTimeMs: config.cpn.restartTimeMs,
-        restarting: dataplane.flows.adoptedBlocks().length > 0,
+        restarting,
+        selectionDeferralMs: Math.min(SELECTION_DEFERRAL_MS, config.cpn.restartTimeMs / 2),
+        awaitsOwnRoutes: true,
       });
     this.exchange = new ComputingExchange(this.computingRib, this.bgp, (prefix) => this.unicast.rib.has(prefix));
   }
@@ -167,6 +173,7 @@ export class Router implements RouterParts {
       this.events.emit('bgp', `bgp.${kind}`, kind === 'state' ? 'info' : 'warning', peer === '' ? text : `${peer}: ${text}`, fields);
       this.changes.notify('bgp', peer === '' ? undefined : peer);
     });
+    this.instances.onFirstVerdicts(() => this.bgp?.ownRoutesComplete());
     this.instances.start();
     if (config.registration) await this.registration?.start(config.registration);
     this.bgp?.start();
@@ -336,7 +343,7 @@ export class Router implements RouterParts {
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */
   private waitForRestartEnd(deadline: number): void {
     const neighbors = this.bgp?.neighbors() ?? [];
-    const complete = neighbors.every(({ state, endOfRib }) => state === 'Established' && endOfRib.length > 0);
+    const complete = this.bgp?.isSelecting !== true && neighbors.every(({ state, endOfRib }) => state === 'Established' && endOfRib.length > 0);
     if (!complete && this.clock.now() < deadline) {
       this.restartTimer = this.clock.setTimeout(() => this.waitForRestartEnd(deadline), RESTART_CHECK_MS);
       return;

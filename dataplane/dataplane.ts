@@ -68,6 +68,8 @@ export interface RouteTable {
   list(): { readonly route: KernelRoute; readonly status: InstallStatus }[];
   /** Resolves when all declared so far was answered by the kernel. */
   settled(): Promise<void>;
+  /** How many routes found at start nobody has declared yet. */
+  staleCount(): number;
   /** Routes found at start with our protocol number that nobody declared are kept until this call, then deleted (restart without black hole). */
   sweepStale(): Promise<number>;
   /** Longest match in the kernel for an address: how a next hop or SID resolves; undefined when unreachable. */

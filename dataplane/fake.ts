@@ -71,6 +71,10 @@ export class FakeRouteTable implements RouteTable {
     return Promise.resolve();
   }
 
+  staleCount(): number {
+    return [...this.declared.values()].filter(({ stale }) => stale).length;
+  }
+
   sweepStale(): Promise<number> {
     let swept = 0;
     for (const [key, entry] of this.declared) {

@@ -98,7 +98,9 @@ export const bgpMethods = {
   getSummary: unary<Empty, view.BgpSummary>()('BgpService', 'GetSummary', v1.Empty, v1.BgpSummary),
   listNeighbors: unary<{ address: string | undefined }, { neighbors: readonly view.BgpNeighborView[] }>()('BgpService', 'ListNeighbors', v1.NeighborRequest, v1.NeighborList),
   listBgpRoutes: stream<{ prefix: string | undefined }, { routes: readonly view.BgpRouteView[] }>()('BgpService', 'ListBgpRoutes', v1.BgpRouteRequest, v1.BgpRouteList),
-  clearNeighbor: unary<{ address: string; soft: boolean }, Empty>()('BgpService', 'ClearNeighbor', v1.ClearNeighborRequest, v1.Empty),
+  clearNeighbor: unary<{ address: string; soft: boolean; message: string }, Empty>()('BgpService', 'ClearNeighbor', v1.ClearNeighborRequest, v1.Empty),
+  shutdownNeighbor: unary<{ address: string; message: string }, Empty>()('BgpService', 'ShutdownNeighbor', v1.ShutdownNeighborRequest, v1.Empty),
+  enableNeighbor: unary<{ address: string }, Empty>()('BgpService', 'EnableNeighbor', v1.EnableNeighborRequest, v1.Empty),
 };
 
 export const computingMethods = {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { address } from '../arguments.js';
 import { CommandFailure, EXIT_USAGE } from '../exit.js';
+import { shutdownMessage } from './bgp-shutdown.js';
 import type { Session } from '../session.js';
 
 interface FlowOptions {
@@ -32,9 +33,10 @@ export function clear(root: Command, session: Session): void {
     .description('reset a session; soft: refresh routes both ways, the session stays')
     .argument('<neighbor>', 'neighbor', address)
     .argument('[soft]', 'soft')
-    .action(async (neighbor: string, soft: string | undefined) => {
+    .option('--message <text>', 'words for the operator of the neighbor (RFC 9003)', shutdownMessage, '')
+    .action(async (neighbor: string, soft: string | undefined, { message }: { readonly message: string }) => {
       if (soft !== undefined && soft !== 'soft') throw new CommandFailure(EXIT_USAGE, `expected "soft" after the neighbor, not ${JSON.stringify(soft)}`);
-      await session.call((methods) => methods.bgpMethods.clearNeighbor, { address: neighbor, soft: soft === 'soft' });
+      await session.call((methods) => methods.bgpMethods.clearNeighbor, { address: neighbor, soft: soft === 'soft', message });
       await session.answer({ neighbor, soft: soft === 'soft' }, () => (soft ? `routes of ${neighbor} refreshed` : `session to ${neighbor} reset`));
     });
 }

@@ -29,6 +29,12 @@ export function showBgpNeighbors(bgp: Command, session: Session): void {
             ['updates', `${neighbor.updatesReceived} received, ${neighbor.updatesSent} sent`],
             ['flaps', neighbor.flaps],
             ['last error', neighbor.lastError],
+            ['shut down', neighbor.shutdown === '' ? 'yes' : neighbor.shutdown],
+            ['role', neighbor.role],
+            ['hop limit', neighbor.minimumHopLimit === undefined ? undefined : `${neighbor.minimumHopLimit} at least (GTSM)`],
+            ['TCP MD5', neighbor.md5 ? 'yes' : 'no'],
+            ['End-of-RIB', neighbor.endOfRib.join(', ')],
+            ['stale', neighbor.prefixesStale],
           ]),
         );
         return blocks.length === 0 ? 'no neighbors' : blocks.join('\n\n');

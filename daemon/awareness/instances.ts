@@ -64,6 +64,7 @@ export class LocalInstances {
   private later: Timer | undefined;
   private laterAt = Infinity;
   private sequence: bigint;
+  private firstVerdicts: (() => void) | undefined;
 
   constructor(
     private config: LocalInstancesConfig,
@@ -85,6 +86,19 @@ export class LocalInstances {
   /** Starts health checks and announces what can be announced. */
   start(): void {
     for (const config of this.config.instances) this.add(config, false);
+    this.schedule();
+  }
+
+  /** Calls back once, when every health check has had its first verdict and what is healthy is announced. */
+  onFirstVerdicts(listener: () => void): void {
+    this.firstVerdicts = listener;
+  }
+
+  private tellFirstVerdicts(): void {
+    const { firstVerdicts } = this;
+    if (!firstVerdicts || [...this.instances.values()].some(({ local }) => local.checked === 'unknown')) return;
+    this.firstVerdicts = undefined;
+    firstVerdicts();
   }
 
   stop(): void {
@@ -276,6 +290,7 @@ export class LocalInstances {
     this.touched.clear();
     this.announceDue();
     this.wake();
+    this.tellFirstVerdicts();
   }
 
   private picture(service: string): Picture {

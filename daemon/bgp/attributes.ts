@@ -17,6 +17,7 @@ export function equalAttributes(a: PathAttributes, b: PathAttributes): boolean {
       a.atomicAggregate === b.atomicAggregate &&
       a.aggregator?.as === b.aggregator?.as &&
       a.aggregator?.address === b.aggregator?.address &&
+      a.onlyToCustomer === b.onlyToCustomer &&
       a.originatorId === b.originatorId &&
       equalLists(a.asPath, b.asPath, (x, y) => x.type === y.type && equalLists(x.as, y.as)) &&
       equalLists(a.communities, b.communities) &&

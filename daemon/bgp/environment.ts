@@ -5,6 +5,7 @@ import type { LocRib } from './loc-rib.js';
 import type { LocalSpeaker } from './policy.js';
 import type { PolicyBook } from './policy/book.js';
 import type { Taps } from './telemetry/tap.js';
+import type { RestartDeferral } from './restart-deferral.js';
 import type { Transport } from './transport.js';
 import type { UpdateGroups } from './update-groups.js';
 import type { FamilyName } from './wire/families.js';
@@ -30,8 +31,10 @@ export interface Environment {
   readonly attributeType: number;
   /** Advertised in the graceful restart capability, ms. */
   readonly restartTimeMs: number;
-  /** This process has taken over the forwarding state of an earlier one (RFC 4724, Restart State bit). */
-  readonly restarting: boolean;
+  /** How long routes stay at most that a restarted or refreshing peer has not announced again, ms. */
+  readonly stalePathMs: number;
+  /** What this router's own restart holds back. */
+  readonly deferral: RestartDeferral;
   readonly resolve: NextHopResolver;
   readonly locRib: LocRib;
   /** The policies as configured now. */

@@ -35,14 +35,18 @@ export interface FsmContext {
   /** 0 turns DelayOpen off. */
   readonly delayOpenMs: number;
   readonly idleHold: { readonly initialMs: number; readonly maximumMs: number };
+  /** SendNOTIFICATIONwithoutOPEN: a connection that ends before OPEN went out on it ends with its reason all the same. */
+  readonly notificationWithoutOpen: boolean;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
 export type FsmEvent =
-  | { readonly type: 'ManualStart' | 'AutomaticStart' | 'ManualStop' }
-  /** The peer is closed for another reason than the operator's stop; `subcode` is a Cease subcode (RFC 4486). */
-  | { readonly type: 'AutomaticStop'; readonly subcode: number }
+  | { readonly type: 'ManualStart' | 'AutomaticStart' }
+  /** `notification` is the Cease to send: of a subcode of RFC 4486, perhaps with the operator's words, perhaps inside a Hard Reset. */
+  | { readonly type: 'ManualStop'; readonly notification: Notification }
+  /** The peer is closed for another reason than the operator's stop. */
+  | { readonly type: 'AutomaticStop'; readonly notification: Notification }
   | { readonly type: 'TimerExpired'; readonly timer: TimerName }
   | { readonly type: 'TcpConnected' | 'TcpAccepted' }
   /** A connection attempt failed, or the connection was closed or reset. */
@@ -90,10 +94,10 @@ export function initialState(context: FsmContext): FsmState {
 /** RFC 4271 section 10: timers are shortened by a random factor between 0.75 and 1. */
 export const jitter = (ms: number, random: () => number): number => ms * (0.75 + 0.25 * random());
 
-const noData = new Uint8Array(0);
 const startTimer = (timer: TimerName, ms: number): FsmAction => ({ type: 'startTimer', timer, ms });
 const stopTimer = (timer: TimerName): FsmAction => ({ type: 'stopTimer', timer });
-const notify = (code: number, subcode: number, data = noData): FsmAction => ({ type: 'sendNotification', notification: { code, subcode, data } });
+const send = (notification: Notification): FsmAction => ({ type: 'sendNotification', notification });
+const notify = (code: number, subcode: number, ...data: readonly number[]): FsmAction => send({ code, subcode, data: Uint8Array.from(data) });
 const stay = (state: FsmState, ...actions: FsmAction[]): FsmResult => ({ state, actions });
 
 /** Applies one event. Events that mean nothing in a state leave it unchanged. Never throws. */
@@ -127,7 +131,7 @@ function idle(state: FsmState, event: FsmEvent, context: FsmContext): FsmResult 
       // A peer that restarts connects at once; refusing it in Idle would leave the session to the retry timer of the slower side.
       // Only a peer that keeps failing is refused.
       const damped = state.idleHoldMs > context.idleHold.initialMs * 2 ** toleratedFailures;
-      if (state.stopped || damped) return stay(state, { type: 'close' });
+      if (state.stopped || damped) return stay(state, ...(context.notificationWithoutOpen ? [notify(6, 5)] : []), { type: 'close' });
       return connectionUp(state, context, [stopTimer('idleHold')]);
     }
     default:
@@ -158,7 +162,7 @@ function connecting(state: FsmState, event: FsmEvent, context: FsmContext): FsmR
     case 'AutomaticStart':
       return stay(state);
     case 'ManualStop':
-      return stopped(state, []);
+      return stopped(state, withoutOpen(state, context, event.notification));
     case 'TcpConnected':
     case 'TcpAccepted':
       return connectionUp(state, context, [stopTimer('connectRetry')]);
@@ -186,11 +190,17 @@ function connecting(state: FsmState, event: FsmEvent, context: FsmContext): FsmR
       return openAccepted({ ...state, delayingOpen: false }, event.holdMs, context, [stopTimer('connectRetry'), stopTimer('delayOpen'), { type: 'sendOpen' }]);
     case 'NotificationReceived':
       return isVersionError(event.notification) && state.delayingOpen ? closed(state, context, []) : failed(state, context, []);
+    case 'MessageError':
+    case 'AutomaticStop':
+      return failed(state, context, withoutOpen(state, context, event.notification));
     default:
-      // No NOTIFICATION: none is sent before OPEN (SendNOTIFICATIONwithoutOPEN is off).
       return failed(state, context, []);
   }
 }
+
+/** The NOTIFICATION of a connection on which OPEN is still held back, where it may be sent (RFC 4271 section 8.1.1, attribute 13). */
+const withoutOpen = (state: FsmState, context: FsmContext, notification: Notification): FsmAction[] =>
+  state.delayingOpen && context.notificationWithoutOpen ? [send(notification)] : [];
 
 function openSent(state: FsmState, event: FsmEvent, context: FsmContext): FsmResult {
   switch (event.type) {
@@ -254,9 +264,7 @@ function withConnection(state: FsmState, event: FsmEvent, context: FsmContext, e
     case 'TcpAccepted':
       return stay(state);
     case 'ManualStop':
-      return stopped(state, [notify(6, 2)]);
-    case 'AutomaticStop':
-      return failed(state, context, [notify(6, event.subcode)]);
+      return stopped(state, [send(event.notification)]);
     case 'CollisionDump':
       return failed(state, context, [notify(6, 7)]);
     case 'TimerExpired':
@@ -264,16 +272,20 @@ function withConnection(state: FsmState, event: FsmEvent, context: FsmContext, e
       if (event.timer === 'keepalive') return { state, actions: sendKeepalive(state, context) };
       return failed(state, context, [notify(5, errorSubcode)]);
     case 'MessageError':
-      return failed(state, context, [{ type: 'sendNotification', notification: event.notification }]);
+    case 'AutomaticStop':
+      return failed(state, context, [send(event.notification)]);
     case 'TcpFailed':
       return failed(state, context, []);
     case 'NotificationReceived':
       // Never answered by a NOTIFICATION, although RFC 4271 lists it under "any other event" in OpenSent: the peer has closed already.
       return isVersionError(event.notification) ? closed(state, context, []) : failed(state, context, []);
     default:
-      return failed(state, context, [notify(5, errorSubcode)]);
+      // RFC 6608 section 3: the data is the type of the unexpected message.
+      return failed(state, context, [notify(5, errorSubcode, messageType[event.type])]);
   }
 }
+
+const messageType = { OpenReceived: 1, UpdateReceived: 2, KeepaliveReceived: 4, RouteRefreshReceived: 5 } as const;
 
 const isVersionError = (notification: Notification): boolean => notification.code === 2 && notification.subcode === 1;
 

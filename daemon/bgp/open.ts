@@ -1,4 +1,5 @@
 /** OPEN messages: what this speaker offers, what is wrong with the peer's, and what both together mean for the session. */
+import { roleFault, roleValue, type Role } from './role.js';
 import { afiSafiOf, type FamilyName, familyOf, ipVersionOf } from './wire/families.js';
 import { AFI_IPV6, AS_TRANS, type Capability, type Notification, type OpenMessage } from './wire/types.js';
 
@@ -10,7 +11,12 @@ export interface OpenOptions {
   /** Families to exchange routes of. */
   readonly families: readonly FamilyName[];
   readonly addPath: { readonly receive: boolean; readonly send: boolean };
+  /** `restarting`: this is a restart, and what the earlier run had programmed still forwards (RFC 4724 section 3, R and F bits). */
   readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean };
+  /** BGP role of this side (RFC 9234 section 4); undefined says nothing. */
+  readonly role: Role | undefined;
+  /** The peer must say its role too. */
+  readonly strictRole: boolean;
 }
 
 /** What a session may do after both OPEN messages. */
@@ -26,7 +32,19 @@ export interface Negotiated {
   readonly addPathReceive: readonly FamilyName[];
   readonly addPathSend: readonly FamilyName[];
   /** The peer's graceful restart capability (RFC 4724). */
-  readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean; readonly notification: boolean; readonly preserved: readonly FamilyName[] } | undefined;
+  readonly gracefulRestart: PeerRestart | undefined;
+}
+
+export interface PeerRestart {
+  readonly timeMs: number;
+  /** The session is the peer's first after a restart. */
+  readonly restarting: boolean;
+  /** NOTIFICATIONs other than a Hard Reset leave routes in place too (RFC 8538 section 2; this side always says so). */
+  readonly notification: boolean;
+  /** Families whose routes stay while the peer restarts. */
+  readonly families: readonly FamilyName[];
+  /** Those of them for which the peer went on forwarding through its last restart. */
+  readonly preserved: readonly FamilyName[];
 }
 
 export function buildOpen(options: OpenOptions): OpenMessage {
@@ -41,14 +59,15 @@ export function buildOpen(options: OpenOptions): OpenMessage {
     {
       kind: 'gracefulRestart',
       restarting: options.gracefulRestart.restarting,
-      notification: false,
+      notification: true,
       timeSeconds: Math.min(4095, Math.round(options.gracefulRestart.timeMs / 1000)),
-      families: families.map((family) => ({ ...family, forwardingPreserved: true })),
+      families: families.map((family) => ({ ...family, forwardingPreserved: options.gracefulRestart.restarting })),
     },
   ];
   // RFC 8950 section 4: families of IPv4 whose routes may have IPv6 next hops.
   const overIpv6 = options.families.filter((family) => ipVersionOf(family) === 4);
   if (overIpv6.length > 0) capabilities.push({ kind: 'extendedNextHop', entries: overIpv6.map((family) => ({ ...afiSafiOf(family), nextHopAfi: AFI_IPV6 })) });
+  if (options.role !== undefined) capabilities.push({ kind: 'role', role: roleValue(options.role) });
   if (receive || send) capabilities.push({ kind: 'addPath', families: families.map((family) => ({ ...family, receive, send })) });
   return {
     type: 'open',
@@ -62,11 +81,13 @@ export function buildOpen(options: OpenOptions): OpenMessage {
 
 const openError = (subcode: number, data = new Uint8Array(0)): Notification => ({ code: 2, subcode, data });
 
-/** Checks a decoded OPEN against the configuration (RFC 4271 section 6.2, RFC 6286 section 2.2, RFC 5492 section 3). */
+/** Checks a decoded OPEN against the configuration (RFC 4271 section 6.2, RFC 6286 section 2.2, RFC 9234 section 4.2, RFC 5492 section 3). */
 export function openFault(options: OpenOptions, open: OpenMessage): Notification | undefined {
   if (open.as !== options.peerAs) return openError(2);
   const internal = options.localAs === options.peerAs;
   if (open.identifier === '0.0.0.0' || (internal && open.identifier === options.identifier)) return openError(3);
+  const roleProblem = roleFault(options.role, options.strictRole, open);
+  if (roleProblem) return roleProblem;
   if (negotiate(options, open).families.length === 0) {
     // The data is the capability that is missing, in the form of the optional parameter's content.
     return openError(7, Uint8Array.from(options.families.flatMap((family) => [1, 4, 0, afiSafiOf(family).afi, 0, afiSafiOf(family).safi])));
@@ -98,6 +119,7 @@ export function negotiate(options: OpenOptions, open: OpenMessage): Negotiated {
       timeMs: restart.timeSeconds * 1000,
       restarting: restart.restarting,
       notification: restart.notification,
+      families: restart.families.flatMap((entry) => familyOf(entry) ?? []),
       preserved: restart.families.filter((entry) => entry.forwardingPreserved).flatMap((entry) => familyOf(entry) ?? []),
     },
   };

@@ -25,6 +25,7 @@ export function peerPolicy(config: BgpNeighborConfig, localAs: number, book: Pol
     allowAsIn: config.allowAsIn ?? 0,
     advertisePeerAs: config.advertisePeerAs ?? false,
     removePrivateAs: config.removePrivateAs ?? 'keep',
+    role: config.role,
     // What a policy prepends without saying which AS: on import the neighbor's, since with our own the route would look like a loop to others.
     import: routePolicy(config.import, book, config.as),
     export: routePolicy(config.export, book, localAs),

@@ -19,7 +19,7 @@ import type { SessionEnd, TappedSession } from './telemetry/tap.js';
 import type { Stream } from './transport.js';
 import type { FamilyName } from './wire/families.js';
 import { encodeNotification } from './wire/encode.js';
-import { CeaseSubcode, describeNotification } from './wire/notification.js';
+import { cease, ceaseWithCommunication, CeaseSubcode, describeNotification, hardReset } from './wire/notification.js';
 import type { Fault, Notification, OpenMessage } from './wire/types.js';
 
 /** Faults of one CPN block that are named in its event. */
@@ -30,6 +30,13 @@ const REPORTED_CPN_EVENTS = 8;
  */
 const connectTimeoutMs = (connectRetryMs: number): number => Math.min(5000, Math.floor(connectRetryMs * 0.7));
 const idleHold = { initialMs: 1000, maximumMs: 60_000 };
+/** Cease subcodes that are sent as a Hard Reset (RFC 8538 section 5.1). */
+const hardSubcodes: ReadonlySet<number> = new Set([
+  CeaseSubcode.maximumPrefixes,
+  CeaseSubcode.administrativeShutdown,
+  CeaseSubcode.peerDeconfigured,
+  CeaseSubcode.administrativeReset,
+]);
 /** A second connection within this time of a session coming up is a late collision, not a restart of the peer, ms. */
 const collisionWindowMs = 5000;
 
@@ -59,22 +66,23 @@ export class Peer {
   /** Down, or about to be, for more routes than the peer may send; the timer ends the session and later the time it stays down. */
   private isOverLimit = false;
   private limitTimer: Timer | undefined;
+  /** The operator's words of a shutdown that lasts; empty without words, undefined when there is none. */
+  shutdownText: string | undefined;
   private primary: Connection;
   private second: Connection | undefined;
   private readonly connectionOptions: ConnectionOptions;
   private readonly handlers: ConnectionHandlers;
   private lastTapped: { readonly connection: Connection; readonly negotiated: Connection['negotiated']; readonly session: TappedSession } | undefined;
-  /** The Restart State bit belongs to the first session after the restart (RFC 4724 section 4.1). */
-  private readonly gracefulRestart: { readonly timeMs: number; restarting: boolean };
 
   constructor(
     public config: BgpNeighborConfig,
     private readonly environment: Environment,
     private readonly peerHandlers: PeerHandlers,
   ) {
-    const { clock, transport, attributeType, local, random, restartTimeMs, restarting } = environment;
-    this.gracefulRestart = { timeMs: restartTimeMs, restarting };
-    const fsm: FsmContext = { passive: config.passive, connectRetryMs: config.connectRetryMs, delayOpenMs: 0, idleHold, random };
+    const { clock, transport, attributeType, local, random, restartTimeMs, deferral } = environment;
+    const isFirstAfterRestart = (): boolean => this.establishedCount === 0 && deferral.isRestart;
+    const { passive, connectRetryMs, delayOpenMs = 0, strictRole = false } = config;
+    const fsm: FsmContext = { passive, connectRetryMs, delayOpenMs, idleHold, notificationWithoutOpen: true, random };
     const open: OpenOptions = {
       localAs: local.as,
       peerAs: config.as,
@@ -82,7 +90,14 @@ export class Peer {
       holdTimeMs: config.holdTimeMs,
       families: environment.families,
       addPath: config.addPath,
-      gracefulRestart: this.gracefulRestart,
+      gracefulRestart: {
+        timeMs: restartTimeMs,
+        get restarting() {
+          return isFirstAfterRestart();
+        },
+      },
+      role: config.role,
+      strictRole,
     };
     const { ttl, minimumTtl, password } = config;
     const connect = { local: config.localAddress, remote: { address: config.address, port: config.port }, ttl, minimumTtl, password, timeoutMs: connectTimeoutMs(config.connectRetryMs) };
@@ -112,7 +127,7 @@ export class Peer {
 
   /** No connection, and no routes kept from the last one. */
   get isIdle(): boolean {
-    return (this.state === 'Idle' || this.state === 'Active') && !this.second && !this.isOverLimit && this.exchange.adjRibIn.received === 0;
+    return (this.state === 'Idle' || this.state === 'Active') && !this.second && !this.isOverLimit && this.shutdownText === undefined && this.exchange.adjRibIn.received === 0;
   }
 
   /** The connection that counts: the established one, or the one that is tried. */
@@ -134,15 +149,17 @@ export class Peer {
 
   start(): void {
     this.forgetLimit();
+    this.shutdownText = undefined;
     this.primary.event({ type: 'ManualStart' });
   }
 
-  /** Ends the session with Cease and does not start again. */
-  stop(): void {
+  /** Ends the session with Administrative Shutdown and perhaps the operator's words (RFC 9003); it stays down until it is started again. */
+  stop(text = ''): void {
     this.forgetLimit();
-    this.second?.event({ type: 'ManualStop' });
-    this.primary.event({ type: 'ManualStop' });
+    this.shutdownText = text;
+    this.end(this.cease(ceaseWithCommunication(CeaseSubcode.administrativeShutdown, text)));
     this.exchange.dispose();
+    this.environment.deferral.peerGone(this.address);
   }
 
   /** Closes without a NOTIFICATION, so that a peer that knows graceful restart keeps our routes (RFC 4724 section 4.1). */
@@ -153,10 +170,25 @@ export class Peer {
     this.exchange.dispose();
   }
 
-  /** Ends the session with a Cease subcode; it comes back by itself. */
-  reset(subcode: number): void {
-    this.second?.event({ type: 'AutomaticStop', subcode });
-    this.primary.event({ type: 'AutomaticStop', subcode });
+  /** Ends the session with a Cease subcode and perhaps the operator's words (RFC 9003); it comes back by itself. */
+  reset(subcode: number, text = ''): void {
+    const plain = subcode === CeaseSubcode.administrativeReset ? ceaseWithCommunication(subcode, text) : cease(subcode);
+    const notification = this.cease(plain);
+    this.second?.event({ type: 'AutomaticStop', notification });
+    this.primary.event({ type: 'AutomaticStop', notification });
+  }
+
+  /** Ends what there is of the session; nothing but a start brings it back. */
+  private end(notification: Notification): void {
+    this.second?.event({ type: 'ManualStop', notification });
+    this.primary.event({ type: 'ManualStop', notification });
+  }
+
+  /** RFC 8538 section 5.1: what ends a session for long, or is to clear it, is a Hard Reset to a peer that would keep our routes otherwise. */
+  private cease(notification: Notification): Notification {
+    const { state, negotiated } = this.primary;
+    const isHard = hardSubcodes.has(notification.subcode) && state.name === 'Established' && negotiated?.gracefulRestart?.notification === true;
+    return isHard ? hardReset(notification) : notification;
   }
 
   /**
@@ -168,9 +200,7 @@ export class Peer {
     if (this.isOverLimit) return;
     this.isOverLimit = true;
     this.limitTimer = clock.setTimeout(() => {
-      this.primary.event({ type: 'MessageError', notification: maximumPrefixesNotification(family, limit) });
-      this.second?.event({ type: 'ManualStop' });
-      this.primary.event({ type: 'ManualStop' });
+      this.end(this.cease(maximumPrefixesNotification(family, limit)));
       report(this.address, 'error', `more than ${limit} routes: ${action === 'restart' ? `down for ${restartAfterMs / 1000} s` : 'down until it is cleared'}`);
       if (action === 'restart') this.limitTimer = clock.setTimeout(() => this.start(), restartAfterMs);
     }, 0);
@@ -182,15 +212,15 @@ export class Peer {
     this.limitTimer = undefined;
   }
 
-  /** By the operator: resets the session, or starts one that is down for its number of routes. */
-  clear(): void {
+  /** By the operator, perhaps with some words: resets the session, or starts one that is down for its number of routes. */
+  clear(text = ''): void {
     if (this.isOverLimit && this.primary.state.stopped) this.start();
-    else this.reset(CeaseSubcode.administrativeReset);
+    else this.reset(CeaseSubcode.administrativeReset, text);
   }
 
-  /** The session goes for good: the neighbour is not configured any more. */
-  remove(): void {
-    this.reset(CeaseSubcode.peerDeconfigured);
+  /** The session goes for good: by default because the neighbour is not configured any more. */
+  remove(subcode: number = CeaseSubcode.peerDeconfigured): void {
+    this.reset(subcode);
     this.stop();
   }
 
@@ -222,21 +252,22 @@ export class Peer {
   }
 
   private connectionHandlers(): ConnectionHandlers {
-    const { report, clock, taps } = this.environment;
+    const { report, clock, taps, deferral } = this.environment;
     return {
       stateChanged: (connection, from) => this.stateChanged(connection, from),
       survivesCollision: (connection, open) => this.survivesCollision(connection, open),
       sessionUp: (connection, negotiated) => {
         this.establishedCount++;
-        this.gracefulRestart.restarting = false;
         this.changedAt = clock.now();
         this.exchange.begin(connection, negotiated);
         if (taps.active) taps.up(this.tapped(connection));
+        deferral.sessionUp(this.address, negotiated);
       },
       sessionDown: (connection, notification) => {
         this.changedAt = clock.now();
         if (taps.active) taps.down(this.tapped(connection), this.sessionEnd(notification));
         this.exchange.end(notification);
+        deferral.sessionDown(this.address);
       },
       update: (message, raw) => {
         if (message.disposition === 'treatAsWithdraw') this.counters.treatAsWithdraw++;

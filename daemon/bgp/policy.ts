@@ -14,6 +14,7 @@ import type { NextHopSetting } from './policy/settings.js';
 import { withoutPrivateAs, type PrivateAsRemoval } from './private-as.js';
 import { mayReflect, reflectedAttributes } from './reflection.js';
 import { type Destination, ipPrefixOf } from './wire/families.js';
+import type { Role } from './role.js';
 import { NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, type NextHop, type PathAttributes } from './wire/types.js';
 
 /** Prefixes with everything inside them, or all, or nothing, or what policies accept. */
@@ -46,6 +47,8 @@ export interface PeerPolicy {
   /** Also send routes that went through the peer's AS already. */
   readonly advertisePeerAs: boolean;
   readonly removePrivateAs: PrivateAsRemoval;
+  /** This side's role (RFC 9234). */
+  readonly role: Role | undefined;
   readonly import: RoutePolicy;
   readonly export: RoutePolicy;
 }

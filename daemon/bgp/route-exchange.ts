@@ -3,7 +3,6 @@
  * End-of-RIB, route refresh (RFC 2918, RFC 7313), a peer's graceful restart (RFC 4724 section 4.2), and writing at the pace at which
  * the peer reads.
  */
-import type { Timer } from '../clock.js';
 import { AdjRibIn, type PathChange } from './adj-rib-in.js';
 import { identifierNumber } from './best-path.js';
 import type { Connection } from './connection.js';
@@ -13,9 +12,11 @@ import type { PathSource } from './path.js';
 import { dependsOnCost, exporter, importer, type PeerPolicy } from './policy.js';
 import { groupKey } from './group-key.js';
 import type { GroupMember, GroupRules } from './update-group.js';
+import { exportWithRole, importWithRole } from './role.js';
+import { StaleRoutes } from './stale-routes.js';
 import { encodeRouteRefresh } from './wire/encode.js';
 import { encodeEndOfRib } from './wire/pack.js';
-import { afiSafiOf, type FamilyName, FAMILY_NAMES, familyOf, familyOfDestination } from './wire/families.js';
+import { afiSafiOf, type FamilyName, familyOf, familyOfDestination } from './wire/families.js';
 import { RouteRefreshSubtype, type Notification, type RouteRefreshMessage, type UpdateMessage } from './wire/types.js';
 
 interface Session {
@@ -34,7 +35,7 @@ export class RouteExchange {
   readonly endOfRibReceived = new Set<FamilyName>();
   private session: Session | undefined;
   private source: PathSource;
-  private sweepTimer: Timer | undefined;
+  private readonly stale: StaleRoutes;
 
   constructor(
     private readonly environment: Environment,
@@ -43,7 +44,8 @@ export class RouteExchange {
     private readonly changed: (changes: readonly PathChange[]) => void,
   ) {
     this.source = this.sourceFor(undefined);
-    this.adjRibIn = new AdjRibIn(this.source, importer(environment.local, policy, ''));
+    this.adjRibIn = new AdjRibIn(this.source, this.importRules(''));
+    this.stale = new StaleRoutes(environment.clock, this.adjRibIn, environment.stalePathMs, changed);
   }
 
   get adjRibOut(): GroupMember | undefined {
@@ -57,11 +59,10 @@ export class RouteExchange {
 
   begin(connection: Connection, negotiated: Negotiated): void {
     const localAddress = connection.stream?.local.address ?? '';
-    const { local } = this.environment;
     this.source = this.sourceFor(negotiated.identifier);
-    this.adjRibIn.begin(this.source, importer(local, this.policy, localAddress));
+    this.adjRibIn.begin(this.source, this.importRules(localAddress));
     this.endOfRibReceived.clear();
-    this.keepOnlyPreserved(negotiated);
+    this.stale.sessionUp(negotiated);
     const member = this.environment.updateGroups.join(
       {
         address: this.address,
@@ -74,29 +75,18 @@ export class RouteExchange {
     this.session = { connection, negotiated, localAddress, member, endOfRib: new Set(negotiated.families), endOfRefresh: new Set() };
   }
 
-  /** The session is over. Without a NOTIFICATION a peer that can restart gracefully keeps its routes for its restart time. */
+  /** The session is over, with this NOTIFICATION if there was one. A peer that can restart gracefully may keep its routes for a while. */
   end(notification: Notification | undefined): void {
-    const restart = notification ? undefined : this.session?.negotiated.gracefulRestart;
+    const negotiated = this.session?.negotiated;
     if (this.session) this.environment.updateGroups.leave(this.session.member);
     this.session = undefined;
-    this.sweepTimer?.cancel();
-    this.sweepTimer = undefined;
-    if (!restart || restart.preserved.length === 0) {
-      this.changed(this.adjRibIn.clear());
-      return;
-    }
-    for (const family of FAMILY_NAMES) {
-      // What is stale since an earlier restart has had its time (RFC 4724 section 4.2).
-      this.changed(this.adjRibIn.sweep(family, true));
-      this.changed(this.adjRibIn.markStale(family));
-      if (!restart.preserved.includes(family)) this.changed(this.adjRibIn.sweep(family));
-    }
-    this.sweepAfter(restart.timeMs);
+    this.stale.sessionDown(negotiated, notification);
   }
 
   /** Forgets the peer: its routes go, its timers stop. */
   dispose(): void {
-    this.end({ code: 6, subcode: 0, data: new Uint8Array(0) });
+    this.end(undefined);
+    this.stale.clear();
   }
 
   update(message: UpdateMessage): void {
@@ -117,9 +107,11 @@ export class RouteExchange {
     if (ended) {
       this.endOfRibReceived.add(ended);
       this.environment.report(this.address, 'state', `End-of-RIB of ${ended} received`);
-      changes.push(...this.adjRibIn.sweep(ended));
     }
     this.changed(changes);
+    if (!ended) return;
+    this.stale.allAnnounced(ended);
+    this.environment.deferral.endOfRib(this.address, ended);
   }
 
   routeRefresh(message: RouteRefreshMessage): void {
@@ -127,8 +119,8 @@ export class RouteExchange {
     const { session } = this;
     // RFC 2918 section 4: a family that was not negotiated is ignored.
     if (!session || !family || !session.negotiated.families.includes(family)) return;
-    if (message.subtype === RouteRefreshSubtype.begin) this.adjRibIn.beginRefresh(family);
-    else if (message.subtype === RouteRefreshSubtype.end) this.changed(this.adjRibIn.sweep(family));
+    if (message.subtype === RouteRefreshSubtype.begin) this.stale.refreshBegins(family);
+    else if (message.subtype === RouteRefreshSubtype.end) this.stale.allAnnounced(family);
     else if (message.subtype === RouteRefreshSubtype.request) this.resend(session, family);
   }
 
@@ -152,8 +144,8 @@ export class RouteExchange {
   setPolicy(policy: PeerPolicy): void {
     this.policy = policy;
     const { session } = this;
-    const { local, updateGroups } = this.environment;
-    this.changed(this.adjRibIn.reimport(importer(local, policy, session?.localAddress ?? '')));
+    const { updateGroups } = this.environment;
+    this.changed(this.adjRibIn.reimport(this.importRules(session?.localAddress ?? '')));
     if (!session) return;
     updateGroups.setRules(session.member, this.groupRules(session.connection, session.negotiated, session.localAddress));
   }
@@ -164,7 +156,8 @@ export class RouteExchange {
   }
 
   private caughtUp(): void {
-    if (this.session && this.environment.locRib.pending === 0) this.finishDumps(this.session);
+    const { locRib, deferral } = this.environment;
+    if (this.session && locRib.pending === 0 && !deferral.holdsEndOfRib) this.finishDumps(this.session);
   }
 
   private groupRules(connection: Connection, negotiated: Negotiated, localAddress: string): GroupRules {
@@ -172,7 +165,7 @@ export class RouteExchange {
     const { local, resolve } = this.environment;
     return {
       key: groupKey(policy, negotiated, localAddress),
-      exportRoute: exporter(local, policy, localAddress, resolve),
+      exportRoute: exportWithRole(policy.role, local.as, exporter(local, policy, localAddress, resolve)),
       addPath: (family) => negotiated.addPathSend.includes(family),
       families: (family) => negotiated.families.includes(family),
       marksEvery: (family) => dependsOnCost(policy) || negotiated.addPathSend.includes(family),
@@ -207,20 +200,8 @@ export class RouteExchange {
     this.environment.updateGroups.resend(session.member, family);
   }
 
-  /** RFC 4724 section 4.2: families the restarted peer does not list with preserved forwarding lose their stale routes at once. */
-  private keepOnlyPreserved(negotiated: Negotiated): void {
-    this.sweepTimer?.cancel();
-    this.sweepTimer = undefined;
-    const restart = negotiated.gracefulRestart;
-    for (const family of FAMILY_NAMES) if (!restart?.preserved.includes(family) || !negotiated.families.includes(family)) this.changed(this.adjRibIn.sweep(family));
-    if (restart && this.adjRibIn.awaited > 0) this.sweepAfter(restart.timeMs);
-  }
-
-  private sweepAfter(ms: number): void {
-    this.sweepTimer = this.environment.clock.setTimeout(() => {
-      this.sweepTimer = undefined;
-      for (const family of FAMILY_NAMES) this.changed(this.adjRibIn.sweep(family));
-    }, ms);
+  private importRules(localAddress: string): ReturnType<typeof importer> {
+    return importWithRole(this.policy.role, this.policy.as, importer(this.environment.local, this.policy, localAddress));
   }
 
   private sourceFor(identifier: string | undefined): PathSource {

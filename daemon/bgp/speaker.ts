@@ -19,11 +19,14 @@ import { policyBookConfig } from './peer-policy.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
 import { PolicyBook } from './policy/book.js';
 import { Taps } from './telemetry/tap.js';
+import { RestartDeferral } from './restart-deferral.js';
 import { tcpTransport } from './tcp-transport.js';
 import type { Listener, Stream, Transport } from './transport.js';
 import { UpdateGroups } from './update-groups.js';
 import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixView, type RouteView, type SummaryView } from './views.js';
 import { type Destination, ipPrefixOf } from './wire/families.js';
+import { encodeNotification } from './wire/encode.js';
+import { cease, CeaseSubcode } from './wire/notification.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
 
 export interface SpeakerOptions {
@@ -42,8 +45,14 @@ export interface SpeakerOptions {
   readonly resolveNextHop: NextHopResolver;
   /** How long neighbours that know graceful restart may keep our routes, ms; 120 s by default. */
   readonly restartTimeMs?: number;
-  /** An earlier run's forwarding state is still in place (RFC 4724, Restart State bit). */
+  /** An earlier run's forwarding state is still in place (RFC 4724, Restart State and Forwarding State bits). */
   readonly restarting?: boolean;
+  /** Selection_Deferral_Timer (RFC 4724 section 4.1), ms; 30 s by default. */
+  readonly selectionDeferralMs?: number;
+  /** How long routes stay at most that a restarted or refreshing peer has not announced again, ms; 3 min by default. */
+  readonly stalePathMs?: number;
+  /** No End-of-RIB before `ownRoutesComplete`. */
+  readonly awaitsOwnRoutes?: boolean;
 }
 
 /** Prefixes decided at a time, and how long before others get their turn, ms. */
@@ -76,6 +85,7 @@ export class BgpSpeaker {
     const servicePrefixes = options.servicePrefixes.map((text) => Prefix.from(text));
     this.policyBook = new PolicyBook(policyBookConfig(this.config));
     this.local = { as: this.config.as, identifier: options.router.id, clusterId: this.config.clusterId ?? options.router.id, loopback: options.router.loopback, servicePrefixes };
+    const restartTimeMs = options.restartTimeMs ?? 120_000;
     const locRib = new LocRib(this.nextHops.resolve);
     this.environment = {
       clock: options.clock,
@@ -85,8 +95,17 @@ export class BgpSpeaker {
       // IPv4 is spoken only where a service has an IPv4 address (RFC 8950 next hops).
       families: servicePrefixes.some((prefix) => prefix.family === 4) ? ['ipv6-unicast', 'ipv4-unicast'] : ['ipv6-unicast'],
       attributeType: options.attributeType ?? CPN_ATTRIBUTE_TYPE,
-      restartTimeMs: options.restartTimeMs ?? 120_000,
-      restarting: options.restarting ?? false,
+      restartTimeMs,
+      stalePathMs: options.stalePathMs ?? 180_000,
+      deferral: new RestartDeferral({
+        clock: options.clock,
+        restarting: options.restarting ?? false,
+        awaitsOwnRoutes: options.awaitsOwnRoutes ?? false,
+        limitMs: options.selectionDeferralMs ?? 30_000,
+        restartTimeMs,
+        released: () => this.scheduleDecision(),
+        report: (text) => this.report('', 'state', text),
+      }),
       resolve: this.nextHops.resolve,
       locRib,
       updateGroups: new UpdateGroups(options.clock, locRib, this.nextHops.resolve),
@@ -108,9 +127,20 @@ export class BgpSpeaker {
   start(): void {
     if (this.running) return;
     this.running = true;
+    this.environment.deferral.begin(this.config.neighbors.map(({ address }) => address));
     for (const neighbor of this.config.neighbors) this.addPeer(neighbor);
     this.dynamic.configure(this.config.dynamic ?? []);
     this.listen();
+  }
+
+  /** Routes of this router are all announced: End-of-RIB may follow them. */
+  ownRoutesComplete(): void {
+    this.environment.deferral.ownRoutesComplete();
+  }
+
+  /** Routes wait for their selection: for that of others after a restart, or for their turn. */
+  get isSelecting(): boolean {
+    return this.environment.deferral.defersSelection || this.environment.locRib.pending > 0;
   }
 
   /**
@@ -127,6 +157,7 @@ export class BgpSpeaker {
       else peer.stop();
     }
     this.peers.clear();
+    this.environment.deferral.stop();
     this.decide(Infinity);
     this.decisionTimer?.cancel();
     this.decisionTimer = undefined;
@@ -148,7 +179,7 @@ export class BgpSpeaker {
     for (const [address, peer] of this.peers) {
       const stays = wanted.has(address) || (this.dynamic.has(address) && !unfit.has(address));
       if (stays && !isOtherAs) continue;
-      peer.remove();
+      peer.remove(stays ? CeaseSubcode.otherConfigurationChange : undefined);
       this.peers.delete(address);
       if (!isOtherAs) this.report(address, 'state', 'neighbour removed from the configuration');
     }
@@ -188,8 +219,9 @@ export class BgpSpeaker {
     if (!peer) {
       this.addPeer(neighbor);
     } else if (!isDeepStrictEqual(sessionParameters(peer.config), sessionParameters(neighbor))) {
-      peer.remove();
-      this.addPeer(neighbor);
+      const { shutdownText } = peer;
+      peer.remove(CeaseSubcode.otherConfigurationChange);
+      this.addPeer(neighbor, shutdownText);
     } else if (always || !isDeepStrictEqual(peer.config, neighbor)) {
       peer.configure(neighbor);
     }
@@ -248,12 +280,26 @@ export class BgpSpeaker {
     this.scheduleDecision();
   }
 
+  /** Ends a session with Administrative Shutdown and perhaps some words (RFC 9003), until it is enabled again. False when there is no such neighbour. */
+  shutdownNeighbor(address: string, text = ''): boolean {
+    const peer = this.peers.get(canonicalIp(address) ?? address);
+    peer?.stop(text);
+    return peer !== undefined;
+  }
+
+  /** Starts a session that was shut down; no effect on others. False when there is no such neighbour. */
+  enableNeighbor(address: string): boolean {
+    const peer = this.peers.get(canonicalIp(address) ?? address);
+    if (peer?.shutdownText !== undefined) peer.start();
+    return peer !== undefined;
+  }
+
   /** Resets a session, or with `soft` asks for and sends all routes again. False when there is no such neighbour. */
-  clearNeighbor(address: string, soft = false): boolean {
+  clearNeighbor(address: string, soft = false, text = ''): boolean {
     const peer = this.peers.get(canonicalIp(address) ?? address);
     if (!peer) return false;
     if (!soft) {
-      peer.clear();
+      peer.clear(text);
     } else {
       peer.exchange.requestRefresh();
       peer.exchange.refreshPeer();
@@ -279,10 +325,11 @@ export class BgpSpeaker {
     return prefixViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : ipPrefixOf(asPrefix(prefix)));
   }
 
-  private addPeer(config: BgpNeighborConfig): void {
+  private addPeer(config: BgpNeighborConfig, shutdownText?: string): void {
     const peer = new Peer(config, this.environment, { pathsChanged: (changes) => this.pathsChanged(changes), idle: () => this.forgetDynamic(config.address) });
     this.peers.set(config.address, peer);
-    peer.start();
+    peer.shutdownText = shutdownText;
+    if (shutdownText === undefined) peer.start();
   }
 
   /** A dynamic neighbour without session and without routes kept for its restart is none any more; once what is being handled is done. */
@@ -342,6 +389,8 @@ export class BgpSpeaker {
       return;
     }
     if (this.dynamic.accept(stream)) return;
+    // RFC 4486 section 4: the peer learns why, although no OPEN has been exchanged.
+    stream.write(encodeNotification(cease(CeaseSubcode.connectionRejected)));
     stream.close();
     this.report(stream.remote.address, 'error', 'connection from an address that is no neighbour');
   }
@@ -363,7 +412,8 @@ export class BgpSpeaker {
   /** Decides marked prefixes, tells neighbours and listeners, and goes on later when there are more than `limit`. */
   private decide(limit: number): void {
     this.decisionTimer = undefined;
-    const { clock, locRib, updateGroups } = this.environment;
+    const { clock, locRib, updateGroups, deferral } = this.environment;
+    if (deferral.defersSelection) return;
     const until = clock.now() + decisionMs;
     do {
       for (const change of locRib.decide(limit)) {
@@ -389,6 +439,6 @@ export class BgpSpeaker {
 
 /** What cannot change under a session: all but policy, limits and description. Whether a path came from a client stays with the path. */
 function sessionParameters(neighbor: BgpNeighborConfig): Partial<BgpNeighborConfig> {
-  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath, routeReflectorClient = false } = neighbor;
-  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, ttl, minimumTtl, password, addPath, routeReflectorClient };
+  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, delayOpenMs = 0, role, strictRole = false, ttl, minimumTtl, password, addPath, routeReflectorClient = false } = neighbor;
+  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, delayOpenMs, role, strictRole, ttl, minimumTtl, password, addPath, routeReflectorClient };
 }

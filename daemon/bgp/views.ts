@@ -12,11 +12,14 @@ import { isServiceRoute } from './policy.js';
 import { formatCommunity, formatExtendedCommunity, formatLargeCommunity } from './policy/communities.js';
 import { familyOf, ipPrefixOf, isVpn } from './wire/families.js';
 import { VpnPrefix } from './wire/vpn-prefix.js';
+import { roleOfValue } from './role.js';
 import type { AddPathFamily, AfiSafi, Capability, PathAttributes } from './wire/types.js';
 
 interface PrefixCounts {
   readonly received: number;
   readonly accepted: number;
+  /** Kept over a restart of the peer, or unconfirmed in a refresh. */
+  readonly stale: number;
   /** Paths the peer holds from us. */
   readonly sent: number;
 }
@@ -64,6 +67,8 @@ export interface NeighborView {
   /** Families whose End-of-RIB the peer has sent. */
   readonly endOfRib: readonly string[];
   readonly lastError: LastError | undefined;
+  /** The operator's words of a shutdown that lasts; undefined when there is none. */
+  readonly shutdown: string | undefined;
 }
 
 export interface RouteView {
@@ -87,6 +92,8 @@ export interface RouteView {
   readonly communities: readonly string[];
   readonly extendedCommunities: readonly string[];
   readonly largeCommunities: readonly string[];
+  /** RFC 9234: the AS that let the route out towards customers only. */
+  readonly onlyToCustomer: number | undefined;
   readonly originatorId: string | undefined;
   readonly clusterList: readonly string[];
   /** The CPN attribute's value, hexadecimal. */
@@ -101,6 +108,7 @@ export interface RouteView {
 const prefixCounts = (peer: Peer): PrefixCounts => ({
   received: peer.exchange.adjRibIn.received,
   accepted: peer.exchange.adjRibIn.accepted,
+  stale: peer.exchange.adjRibIn.awaited,
   sent: peer.exchange.adjRibOut?.size ?? 0,
 });
 
@@ -162,6 +170,7 @@ export function neighborView(environment: Environment, peer: Peer): NeighborView
     },
     endOfRib: [...peer.exchange.endOfRibReceived],
     lastError: peer.lastError,
+    shutdown: peer.shutdownText,
   };
 }
 
@@ -181,8 +190,10 @@ function capabilityText(capability: Capability): string {
       return 'extended messages';
     case 'gracefulRestart': {
       const families = capability.families.map((entry) => `${familyText(entry)}${entry.forwardingPreserved ? ' preserved' : ''}`);
-      return `graceful restart ${capability.timeSeconds} s${capability.restarting ? ' restarting' : ''} ${families.join(', ')}`.trimEnd();
+      return `graceful restart ${capability.timeSeconds} s${capability.restarting ? ' restarting' : ''}${capability.notification ? ' notification' : ''} ${families.join(', ')}`.trimEnd();
     }
+    case 'role':
+      return `role ${roleOfValue(capability.role) ?? capability.role}`;
     case 'fourOctetAs':
       return `4-octet AS ${capability.as}`;
     case 'addPath':
@@ -262,6 +273,7 @@ function routeView(environment: Environment, peers: readonly Peer[], path: Path,
     localPref: attributes.localPref,
     communities: attributes.communities.map(formatCommunity),
     ...opaque(attributes),
+    onlyToCustomer: attributes.onlyToCustomer,
     originatorId: attributes.originatorId,
     clusterList: attributes.clusterList,
     cpn: attributes.cpn && hex(attributes.cpn.value),

@@ -158,6 +158,8 @@ class Check implements CheckResult {
       if (isIpv4(neighbor.address) !== isIpv4(neighbor.localAddress)) {
         this.refuse([...path, 'localAddress'], `a local address of the family of ${neighbor.address}`, neighbor.localAddress);
       }
+      if (internal && neighbor.role !== undefined) this.refuse([...path, 'role'], 'no role towards the own AS (RFC 9234 section 4)', neighbor.role);
+      if (neighbor.strictRole && neighbor.role === undefined) this.refuse([...path, 'strictRole'], 'a role beside it', 'none');
       if (internal && neighbor.cpnAccept.length > 0) this.warn([...path, 'cpnAccept'], 'has no effect towards the own AS: service routes of iBGP peers are all accepted');
       if (!internal && neighbor.cpn && neighbor.cpnAccept.length === 0) this.warn([...path, 'cpn'], 'without cpnAccept no service route of this neighbor is accepted');
       if (!neighbor.cpn && neighbor.cpnAccept.length > 0) this.warn([...path, 'cpnAccept'], 'has no effect without cpn: true');

@@ -101,6 +101,12 @@ export interface BgpNeighborConfig {
   readonly passive: boolean;
   readonly holdTimeMs: number; // 0 or >= 3000
   readonly connectRetryMs: number;
+  /** How long OPEN waits for the peer's (RFC 4271 section 8.1.1, DelayOpen); 0 sends it at once. */
+  readonly delayOpenMs?: number;
+  /** BGP role of this side (RFC 9234), eBGP only. */
+  readonly role?: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;
+  /** The neighbor must say its role too (RFC 9234 section 4.2). */
+  readonly strictRole?: boolean;
   /** eBGP multihop: hop limit of our packets, 1 for directly connected eBGP, 255 else and with GTSM. */
   readonly ttl: number;
   /** GTSM (RFC 5082 section 3): packets that arrive with a lower hop limit are dropped; undefined takes all. */

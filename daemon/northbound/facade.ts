@@ -153,6 +153,12 @@ export interface BgpNeighborView {
   readonly updatesSent: number;
   readonly flaps: number;
   readonly lastError: string | undefined;
+  readonly role: string | undefined; // of this side, RFC 9234
+  readonly shutdown: string | undefined; // shut down by the operator, with these words
+  readonly minimumHopLimit: number | undefined; // GTSM, RFC 5082
+  readonly md5: boolean; // TCP MD5 signature, RFC 2385
+  readonly endOfRib: readonly string[]; // families whose End-of-RIB has come
+  readonly prefixesStale: number; // kept over a restart, not announced again yet
 }
 
 export interface BgpPathView {
@@ -338,7 +344,11 @@ export interface RouterFacade {
   bgpNeighbors(address: string | undefined): readonly BgpNeighborView[];
   bgpRoutes(prefix: string | undefined): Iterable<BgpRouteView>;
   /** Hard: the session ends and starts anew (Cease, Administrative Reset); soft: route refresh in and all routes out again. */
-  clearBgp(address: string, soft: boolean): void;
+  /** `message`: words for the other operator, with a session reset (RFC 9003). */
+  clearBgp(address: string, soft: boolean, message: string): void;
+  /** Ends a session until it is enabled again. */
+  shutdownBgp(address: string, message: string): void;
+  enableBgp(address: string): void;
 
   services(): readonly ServiceView[];
   computingRib(service: string | undefined): Iterable<ServiceCandidates>;

@@ -54,7 +54,15 @@ export function bgpService(transport: Transport, facade: RouterFacade): void {
   transport.unary(bgpMethods.listNeighbors, (request) => ({ neighbors: facade.bgpNeighbors(optionalAddress(request.address, 'neighbor')) }));
   transport.list(bgpMethods.listBgpRoutes, (request) => facade.bgpRoutes(request.prefix === undefined ? undefined : prefix(request.prefix)), (routes) => ({ routes }));
   transport.unary(bgpMethods.clearNeighbor, (request) => {
-    facade.clearBgp(address(request.address, 'neighbor'), request.soft);
+    facade.clearBgp(address(request.address, 'neighbor'), request.soft, request.message);
+    return {};
+  });
+  transport.unary(bgpMethods.shutdownNeighbor, (request) => {
+    facade.shutdownBgp(address(request.address, 'neighbor'), request.message);
+    return {};
+  });
+  transport.unary(bgpMethods.enableNeighbor, (request) => {
+    facade.enableBgp(address(request.address, 'neighbor'));
     return {};
   });
 }

@@ -165,6 +165,10 @@ export class KernelRouteTable implements RouteTable {
     return new Promise((resolve) => this.settlers.push(resolve));
   }
 
+  staleCount(): number {
+    return this.stale.size;
+  }
+
   async sweepStale(): Promise<number> {
     const swept = await Promise.all([...this.stale.values()].map((message) => this.deleteMessage(message)));
     this.stale.clear();

@@ -180,16 +180,29 @@ describe('requests reach the router as they were meant', () => {
     ]);
   });
 
+  it('bgp shutdown and bgp enable, with words of at most 255 octets', async () => {
+    await json('bgp', 'shutdown', neighbor.address, '--message', 'Wartung 🛠');
+    await json('bgp', 'shutdown', neighbor.address);
+    await json('bgp', 'enable', neighbor.address);
+    assert.deepEqual(facade.calls, [
+      ['shutdownBgp', neighbor.address, 'Wartung 🛠'],
+      ['shutdownBgp', neighbor.address, ''],
+      ['enableBgp', neighbor.address],
+    ]);
+    assert.equal((await run('bgp', 'shutdown', neighbor.address, '--message', 'é'.repeat(128))).status, 2);
+    assert.equal((await run('bgp', 'shutdown', '2001:db8::dead')).status, 1);
+  });
+
   it('clear flow and clear bgp', async () => {
     assert.deepEqual(await json('clear', 'flow', '--all'), { cleared: 42 });
     await json('clear', 'flow', '--service', SERVICE, '--exit', EXIT);
     await json('clear', 'bgp', neighbor.address, 'soft');
-    await json('clear', 'bgp', neighbor.address);
+    await json('clear', 'bgp', neighbor.address, '--message', 'new key');
     assert.deepEqual(facade.calls, [
       ['clearFlows', { service: undefined, source: undefined, exit: undefined, limit: 0 }],
       ['clearFlows', { service: SERVICE, source: undefined, exit: EXIT, limit: 0 }],
-      ['clearBgp', neighbor.address, true],
-      ['clearBgp', neighbor.address, false],
+      ['clearBgp', neighbor.address, true, ''],
+      ['clearBgp', neighbor.address, false, 'new key'],
     ]);
   });
 

@@ -8,6 +8,7 @@ const Code = {
   routeRefresh: 2,
   extendedNextHop: 5,
   extendedMessage: 6,
+  role: 9,
   gracefulRestart: 64,
   fourOctetAs: 65,
   addPath: 69,
@@ -38,6 +39,8 @@ function decodeValue(code: number, value: Reader): Capability | undefined {
       return value.remaining === 0 ? { kind: 'routeRefresh' } : undefined;
     case Code.extendedMessage:
       return value.remaining === 0 ? { kind: 'extendedMessage' } : undefined;
+    case Code.role:
+      return value.remaining === 1 ? { kind: 'role', role: value.u8() } : undefined;
     case Code.enhancedRouteRefresh:
       return value.remaining === 0 ? { kind: 'enhancedRouteRefresh' } : undefined;
     case Code.fourOctetAs:
@@ -105,6 +108,9 @@ function writeValue(writer: Writer, capability: Capability): void {
       for (const { afi, safi, forwardingPreserved } of capability.families) {
         writer.u16(afi).u8(safi).u8(forwardingPreserved ? FORWARDING_PRESERVED : 0);
       }
+      break;
+    case 'role':
+      writer.u8(capability.role);
       break;
     case 'unknown':
       writer.octets(capability.value);

@@ -23,6 +23,7 @@ export const OpenSubcode = {
   unsupportedOptionalParameter: 4,
   unacceptableHoldTime: 6,
   unsupportedCapability: 7, // RFC 5492
+  roleMismatch: 11, // RFC 9234
 } as const;
 
 export const UpdateSubcode = {
@@ -119,6 +120,11 @@ export function hardResetContent({ code, subcode, data }: Notification): Notific
   return notification(data[0]!, data[1]!, data.subarray(2));
 }
 
+/** A Cease as a Hard Reset, after which a peer of RFC 8538 keeps no route of ours (section 3.1). */
+export function hardReset({ code, subcode, data }: Notification): Notification {
+  return notification(ErrorCode.cease, CeaseSubcode.hardReset, new Writer(2 + data.length).u8(code).u8(subcode).octets(data).finish());
+}
+
 /** Longest shutdown communication, octets of UTF-8 (RFC 9003 section 2). */
 const MAX_SHUTDOWN_COMMUNICATION = 255;
 
@@ -136,8 +142,11 @@ export function shutdownCommunication(message: Notification): string | undefined
   }
 }
 
+/** A Cease without data. */
+export const cease = (subcode: number): Notification => notification(ErrorCode.cease, subcode);
+
 /** A Cease with the operator's words, cut at a character boundary to fit 255 octets. */
-export function ceaseWithCommunication(subcode: 2 | 4, text: string): Notification {
+export function ceaseWithCommunication(subcode: number, text: string): Notification {
   const octets = new Uint8Array(MAX_SHUTDOWN_COMMUNICATION);
   const { written } = new TextEncoder().encodeInto(text, octets);
   return notification(ErrorCode.cease, subcode, written === 0 ? NO_DATA : new Writer(1 + written).u8(written).octets(octets.subarray(0, written)).finish());

@@ -44,6 +44,7 @@ export type Capability =
   | { readonly kind: 'routeRefresh' } // 2, RFC 2918
   | { readonly kind: 'extendedNextHop'; readonly entries: readonly ExtendedNextHopEntry[] } // 5, RFC 8950
   | { readonly kind: 'extendedMessage' } // 6, RFC 8654
+  | { readonly kind: 'role'; readonly role: number } // 9, RFC 9234
   | { readonly kind: 'gracefulRestart'; readonly restarting: boolean; readonly notification: boolean; readonly timeSeconds: number; readonly families: readonly GracefulRestartFamily[] } // 64, RFC 4724, 8538
   | { readonly kind: 'fourOctetAs'; readonly as: number } // 65, RFC 6793
   | { readonly kind: 'addPath'; readonly families: readonly AddPathFamily[] } // 69, RFC 7911
@@ -207,6 +208,7 @@ export const AttributeType = {
   as4Path: 17,
   as4Aggregator: 18,
   largeCommunities: 32,
+  onlyToCustomer: 35,
   prefixSid: 40,
 } as const;
 
@@ -279,6 +281,8 @@ export interface PathAttributes {
   /** Each of 8 octets. */
   readonly extendedCommunities: readonly bigint[];
   readonly largeCommunities: readonly LargeCommunity[];
+  /** The AS that let the route out towards customers only (RFC 9234). */
+  readonly onlyToCustomer: number | undefined;
   readonly originatorId: string | undefined;
   readonly clusterList: readonly string[];
   readonly prefixSid: PrefixSid | undefined;
@@ -300,6 +304,7 @@ export const EMPTY_ATTRIBUTES: PathAttributes = {
   communities: [],
   extendedCommunities: [],
   largeCommunities: [],
+  onlyToCustomer: undefined,
   originatorId: undefined,
   clusterList: [],
   prefixSid: undefined,

@@ -167,6 +167,7 @@ function attributesOf(draft: AttributeDraft): PathAttributes {
     communities: draft.communities ?? NO_ATTRIBUTES.communities,
     extendedCommunities: draft.extendedCommunities ?? NO_ATTRIBUTES.extendedCommunities,
     largeCommunities: draft.largeCommunities ?? NO_ATTRIBUTES.largeCommunities,
+    onlyToCustomer: draft.onlyToCustomer,
     originatorId: draft.originatorId,
     clusterList: draft.clusterList ?? NO_ATTRIBUTES.clusterList,
     prefixSid: draft.prefixSid,

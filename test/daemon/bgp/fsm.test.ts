@@ -8,6 +8,7 @@ const context: FsmContext = {
   connectRetryMs: 10_000,
   delayOpenMs: 0,
   idleHold: { initialMs: 1000, maximumMs: 60_000 },
+  notificationWithoutOpen: false,
   random: () => 0,
 };
 const passive: FsmContext = { ...context, passive: true };
@@ -23,8 +24,8 @@ const open: FsmEvent = { type: 'OpenReceived', holdMs: 90_000 };
 const events: Readonly<Record<string, FsmEvent>> = {
   ManualStart: { type: 'ManualStart' },
   AutomaticStart: { type: 'AutomaticStart' },
-  ManualStop: { type: 'ManualStop' },
-  AutomaticStop: { type: 'AutomaticStop', subcode: 3 },
+  ManualStop: { type: 'ManualStop', notification: { code: 6, subcode: 2, data: none } },
+  AutomaticStop: { type: 'AutomaticStop', notification: { code: 6, subcode: 3, data: none } },
   'ConnectRetryTimer expires': expired('connectRetry'),
   'HoldTimer expires': expired('hold'),
   'KeepaliveTimer expires': expired('keepalive'),
@@ -225,7 +226,7 @@ describe('Starting', () => {
   });
 
   test('what the operator has stopped starts only by the operator', () => {
-    const stopped = run('Established', { type: 'ManualStop' }).state;
+    const stopped = run('Established', events['ManualStop']!).state;
     for (const event of [events['AutomaticStart']!, expired('idleHold'), expired('connectRetry')]) {
       assert.deepEqual(handleEvent(stopped, event, context), { state: stopped, actions: [] });
     }

@@ -2,7 +2,9 @@
 import { MessageFramer } from '../../../daemon/bgp/wire/framer.js';
 import { decodeMessage } from '../../../daemon/bgp/wire/decode.js';
 import { encodeKeepalive, encodeOpen } from '../../../daemon/bgp/wire/encode.js';
-import type { Capability, Message, OpenMessage } from '../../../daemon/bgp/wire/types.js';
+import { packAnnouncements } from '../../../daemon/bgp/wire/pack.js';
+import { AsSegmentType, type Capability, CPN_ATTRIBUTE_TYPE, EMPTY_ATTRIBUTES, IPV6_UNICAST, type Message, type OpenMessage, type PathAttributes } from '../../../daemon/bgp/wire/types.js';
+import { Prefix } from '../../../dataplane/packet/ip.js';
 import type { Stream } from '../../../daemon/bgp/transport.js';
 import { neighbor, type Network, type Node } from './network.js';
 
@@ -24,6 +26,14 @@ export function update(attributes: string): Uint8Array {
   new DataView(body.buffer).setUint16(2, list.length);
   body.set(list, 4);
   return message(2, body);
+}
+
+/** An UPDATE that announces one IPv6 prefix as a neighbour of this AS would. */
+export function announcement(prefix: string, as: number, attributes: Partial<PathAttributes> = {}): Uint8Array {
+  const route = { ...EMPTY_ATTRIBUTES, asPath: [{ type: AsSegmentType.sequence, as: [as] }], ...attributes };
+  const nextHop = { address: '2001:db8::bad', linkLocal: undefined };
+  const context = { fourOctetAs: true, addPath: () => false, extendedMessage: false, ibgp: false, cpnAttributeType: CPN_ATTRIBUTE_TYPE };
+  return packAnnouncements({ family: IPV6_UNICAST, nextHop, nlri: [{ prefix: Prefix.from(prefix), pathId: 0 }] }, route, context)![0]!;
 }
 
 export class RawPeer {

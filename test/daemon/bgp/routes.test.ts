@@ -107,7 +107,7 @@ describe('Propagation', () => {
     a.neighbors = a.neighbors.map((config) => ({ ...config, export: 'any' }));
     a.speaker.reconfigure(a.config());
     network.settle();
-    assert.deepEqual(b.view(a).prefixes, { received: 1, accepted: 0, sent: 1 });
+    assert.deepEqual(b.view(a).prefixes, { received: 1, accepted: 0, stale: 0, sent: 1 });
     assert.deepEqual(
       b.speaker.routes(prefix).map((route) => [route.rejected, route.reason]),
       [[true, 'no import policy (RFC 8212)']],
@@ -118,7 +118,7 @@ describe('Propagation', () => {
     const { network, a, b } = Network.pair({ as: 65001 }, { as: 65002 }, { export: ['2001:db8:a::/47'] }, { import: ['2001:db8:b::/48'] });
     a.speaker.announceBatch([{ prefix: '2001:db8:a::/48' }, { prefix: '2001:db8:b:1::/64' }, { prefix: '2001:db8:c::/48' }]);
     network.settle();
-    assert.deepEqual(b.view(a).prefixes, { received: 2, accepted: 1, sent: 0 });
+    assert.deepEqual(b.view(a).prefixes, { received: 2, accepted: 1, stale: 0, sent: 0 });
     assert.deepEqual([...b.unicast.keys()], ['2001:db8:b:1::/64']);
   });
 

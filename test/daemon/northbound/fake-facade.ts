@@ -39,6 +39,12 @@ export const neighbor: BgpNeighborView = {
   updatesSent: 3,
   flaps: 1,
   lastError: undefined,
+  role: undefined,
+  shutdown: undefined,
+  minimumHopLimit: undefined,
+  md5: false,
+  endOfRib: ['ipv6-unicast'],
+  prefixesStale: 0,
 };
 
 export const candidates: ServiceCandidates = {
@@ -214,9 +220,19 @@ export class FakeFacade implements RouterFacade {
     };
   }
 
-  clearBgp(address: string, soft: boolean): void {
+  clearBgp(address: string, soft: boolean, message: string): void {
     this.bgpNeighbors(address);
-    this.calls.push(['clearBgp', address, soft]);
+    this.calls.push(['clearBgp', address, soft, message]);
+  }
+
+  shutdownBgp(address: string, message: string): void {
+    this.bgpNeighbors(address);
+    this.calls.push(['shutdownBgp', address, message]);
+  }
+
+  enableBgp(address: string): void {
+    this.bgpNeighbors(address);
+    this.calls.push(['enableBgp', address]);
   }
 
   services(): ReturnType<RouterFacade['services']> {

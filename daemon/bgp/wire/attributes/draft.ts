@@ -32,6 +32,7 @@ export interface AttributeDraft {
   as4Path?: readonly AsPathSegment[];
   as4Aggregator?: Aggregator;
   largeCommunities?: readonly LargeCommunity[];
+  onlyToCustomer?: number;
   prefixSid?: PrefixSid;
   cpn?: CpnAttribute;
   readonly partial: number[];

@@ -15,6 +15,7 @@ import { encodeMed, med } from './med.js';
 import { mpReach } from './mp-reach.js';
 import { mpUnreach } from './mp-unreach.js';
 import { nextHop } from './next-hop.js';
+import { encodeOnlyToCustomer, onlyToCustomer } from './only-to-customer.js';
 import { encodeOrigin, origin } from './origin.js';
 import { encodeOriginatorId, originatorId } from './originator-id.js';
 import { encodePrefixSid, prefixSid } from './prefix-sid.js';
@@ -37,6 +38,7 @@ const ALL: readonly AttributeDecoder[] = [
   as4Path,
   as4Aggregator,
   largeCommunities,
+  onlyToCustomer,
   prefixSid,
 ];
 
@@ -61,6 +63,7 @@ export const ENCODERS_AFTER_NEXT_HOP: readonly AttributeEncoder[] = [
   encodeAs4Path,
   encodeAs4Aggregator,
   encodeLargeCommunities,
+  encodeOnlyToCustomer,
   encodePrefixSid,
   encodeUnknown,
   encodeCpn,

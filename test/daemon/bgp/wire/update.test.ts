@@ -82,9 +82,9 @@ describe('UPDATE', () => {
   });
 
   it('keeps unknown transitive attributes with Partial set, and drops the others', () => {
-    const { attributes } = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0xd0, 99, '0102'), attribute(0x80, 42, '03'), attribute(0xe0, 35, '')], nlri: NLRI }));
+    const { attributes } = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0xd0, 99, '0102'), attribute(0x80, 42, '03'), attribute(0xe0, 36, '')], nlri: NLRI }));
     assert.deepEqual(attributes?.unknown, [
-      { flags: 0xe0, type: 35, value: hex('') },
+      { flags: 0xe0, type: 36, value: hex('') },
       { flags: 0xe0, type: 99, value: hex('0102') },
     ]);
   });

@@ -33,6 +33,7 @@ export const attributes: fc.Arbitrary<PathAttributes> = record<PathAttributes>({
   communities: fc.array(u32, { maxLength: 70 }),
   extendedCommunities: fc.array(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), { maxLength: 4 }),
   largeCommunities: fc.array(record({ global: u32, local1: u32, local2: u32 }), { maxLength: 4 }),
+  onlyToCustomer: optional(u32),
   originatorId: optional(ipv4),
   clusterList: fc.array(ipv4, { maxLength: 3 }),
   prefixSid: optional(sid.map((info) => prefixSidOf(info))),
