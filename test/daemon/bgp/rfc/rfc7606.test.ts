@@ -1,8 +1,9 @@
+/** Single faults of UPDATE and what follows (RFC 7606); rfc7606-table.test.ts has every attribute with every fault. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AttributeType, type DecodeContext } from '../../../../daemon/bgp/wire/types.js';
 import { hex, readHex } from '../../../vectors/load.js';
-import { AS_PATH, attribute, decodedUpdate, EBGP, faultOf, IBGP, MP_NEXT_HOP, MP_REACH, MP_UNREACH, NEXT_HOP, NLRI, OLD, ORIGIN, update } from './support/messages.js';
+import { AS_PATH, attribute, decodedUpdate, EBGP, faultOf, IBGP, MP_NEXT_HOP, MP_REACH, MP_UNREACH, NEXT_HOP, NLRI, OLD, ORIGIN, update } from '../wire/support/messages.js';
 
 const { origin, asPath, nextHop, med, localPref, atomicAggregate, aggregator, communities, originatorId, clusterList } = AttributeType;
 const { mpReach, mpUnreach, extendedCommunities, as4Path, as4Aggregator, largeCommunities, prefixSid } = AttributeType;
@@ -77,7 +78,7 @@ const path = (context: DecodeContext = IBGP): string[] => (context === OLD ? [OR
 
 describe('RFC 7606: treat as withdraw', () => {
   for (const { what, attribute: octets, type, section, context, rfc } of [...withdrawals.map((item) => ({ ...item, rfc: 'RFC 7606' })), ...otherWithdrawals]) {
-    it(`${what} withdraws the routes`, () => {
+    it(`${rfc.replace('RFC ', '')} section ${section}: ${what} withdraws the routes`, () => {
       const message = decodedUpdate(update({ withdrawn: '08 0a', attributes: [...base(type), octets], nlri: NLRI }), context);
       assert.equal(message.disposition, 'treatAsWithdraw');
       assert.deepEqual(message.announced, []);
@@ -97,23 +98,23 @@ describe('RFC 7606: treat as withdraw', () => {
     ['AS_PATH', asPath],
     ['NEXT_HOP', nextHop],
   ] as const) {
-    it(`a missing ${what} withdraws the routes`, () => {
+    it(`7606 section 3 (d): a missing ${what} withdraws the routes`, () => {
       const message = decodedUpdate(update({ attributes: base(missing), nlri: NLRI }));
       assert.equal(message.disposition, 'treatAsWithdraw');
       assert.deepEqual(message.faults.map(({ section, attribute: type }) => [section, type]), [['RFC 7606 section 3 (d)', missing]]);
     });
   }
 
-  it('does not miss NEXT_HOP where only MP_REACH_NLRI announces', () => {
+  it('7606 section 3 (d): does not miss NEXT_HOP where only MP_REACH_NLRI announces', () => {
     assert.equal(decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, MP_REACH] })).disposition, 'accept');
   });
 
-  it('withdraws what MP_REACH_NLRI announces too', () => {
+  it('7606 section 2: withdraws what MP_REACH_NLRI announces too', () => {
     const message = decodedUpdate(update({ attributes: [attribute(0x40, 1, '09'), AS_PATH, NEXT_HOP, MP_REACH, MP_UNREACH], nlri: NLRI }));
     assert.deepEqual(message.withdrawn.map(({ prefix }) => prefix.toString()), ['2001:db8:bbbb::/48', '198.51.100.0/24', '2001:db8:cafe::1/128']);
   });
 
-  it('withdraws when the flags of MP_REACH_NLRI conflict, and when its next hop is no host', () => {
+  it('7606 section 3 (c): withdraws when the flags of MP_REACH_NLRI conflict, and when its next hop is no host', () => {
     for (const bad of [MP_REACH.replace(/^80/, 'c0'), MP_REACH.replace(MP_NEXT_HOP, '0'.repeat(32)), MP_REACH.replace(MP_NEXT_HOP, `ff02${'0'.repeat(27)}1`)]) {
       const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, bad] }));
       assert.equal(message.disposition, 'treatAsWithdraw', bad);
@@ -121,7 +122,7 @@ describe('RFC 7606: treat as withdraw', () => {
     }
   });
 
-  it('withdraws when the last attribute overruns the list, since the prefixes stand outside of it (section 4)', () => {
+  it('7606 section 4: withdraws when the last attribute overruns the list, since the prefixes stand outside of it', () => {
     for (const tail of ['c008 08 0000', 'c0', 'c008', 'd008 00', 'd008 0008 00']) {
       const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, tail], nlri: NLRI }));
       assert.equal(message.disposition, 'treatAsWithdraw', tail);
@@ -130,7 +131,7 @@ describe('RFC 7606: treat as withdraw', () => {
     }
   });
 
-  it('takes the strongest of several faults', () => {
+  it('7606 section 3 (h): takes the strongest of several faults', () => {
     const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0x40, 6, '00'), attribute(0x80, 4, '00')], nlri: NLRI }));
     assert.equal(message.disposition, 'treatAsWithdraw');
     assert.deepEqual(message.faults.map(({ disposition }) => disposition), ['attributeDiscard', 'treatAsWithdraw']);
@@ -139,7 +140,7 @@ describe('RFC 7606: treat as withdraw', () => {
 
 describe('RFC 7606: attribute discard', () => {
   for (const { what, attribute: octets, type, section, context, rfc = 'RFC 7606' } of discards) {
-    it(`${what} is left out, the route stays`, () => {
+    it(`${rfc.replace('RFC ', '')} section ${section}: ${what} is left out, the route stays`, () => {
       const message = decodedUpdate(update({ attributes: [...path(context), octets], nlri: NLRI }), context);
       assert.equal(message.disposition, 'attributeDiscard');
       assert.deepEqual(message.faults.map((fault) => [fault.section, fault.attribute]), [[`${rfc} section ${section}`, type]]);
@@ -149,13 +150,13 @@ describe('RFC 7606: attribute discard', () => {
     });
   }
 
-  it('all but the first of a repeated attribute are left out (section 3 (g))', () => {
+  it('7606 section 3 (g): all but the first of a repeated attribute are left out', () => {
     const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0x80, 4, '00000001'), attribute(0x80, 4, '00000002')], nlri: NLRI }));
     assert.equal(message.disposition, 'attributeDiscard');
     assert.equal(message.attributes?.med, 1);
   });
 
-  it('a malformed repetition is left out unread', () => {
+  it('7606 section 3 (g): a malformed repetition is left out unread', () => {
     const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0x40, 1, '77')], nlri: NLRI }));
     assert.equal(message.disposition, 'attributeDiscard');
     assert.equal(message.attributes?.origin, 0);
@@ -186,7 +187,7 @@ describe('RFC 7606: session reset', () => {
     { what: 'an overrun of the attribute list and no reachable prefix', octets: update({ attributes: ['c008 08 0000'] }), subcode: 1, section: 'RFC 7606 section 5.2' },
   ];
   for (const { what, octets, subcode, section, data } of resets) {
-    it(`${what} ends the session with 3/${subcode}`, () => {
+    it(`${section.replace('RFC ', '')}: ${what} ends the session with 3/${subcode}`, () => {
       const fault = faultOf(octets);
       assert.equal(fault.disposition, 'sessionReset');
       assert.deepEqual([fault.section, fault.notification.code, fault.notification.subcode], [section, 3, subcode]);
@@ -194,14 +195,14 @@ describe('RFC 7606: session reset', () => {
     });
   }
 
-  it('lengths of sections that exceed the message end the session with 3/1', () => {
+  it('4271 section 6.3: lengths of sections that exceed the message end the session with 3/1', () => {
     for (const body of ['0001 0000', 'ffff 0000', '0000 0001', '0000 ffff 00', '0002 0000']) {
       const fault = faultOf(hex('ff'.repeat(16) + (19 + hex(body).length).toString(16).padStart(4, '0') + '02' + body));
       assert.deepEqual([fault.notification.code, fault.notification.subcode], [3, 1], body);
     }
   });
 
-  it('conflicting flags of an MP_UNREACH_NLRI that stands alone withdraw nothing more than it says', () => {
+  it('7606 section 5.2: conflicting flags of an MP_UNREACH_NLRI that stands alone withdraw nothing more than it says', () => {
     const message = decodedUpdate(update({ attributes: [MP_UNREACH.replace(/^80/, '40')] }));
     assert.equal(message.disposition, 'treatAsWithdraw');
     assert.deepEqual(message.withdrawn.map(({ prefix }) => prefix.toString()), ['2001:db8:bbbb::/48']);
