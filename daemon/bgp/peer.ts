@@ -363,6 +363,8 @@ export class Peer {
     if (connection !== this.primary) return;
     this.environment.report(this.address, 'state', `${from} -> ${name}`);
     if (this.environment.taps.active) this.environment.taps.state(this.tapped(connection), from, name);
+    // A second connection without an OPEN by now has lost (RFC 4271 section 6.8).
+    if (name === 'Established') this.second?.event({ type: 'CollisionDump' });
     if ((name === 'Idle' || name === 'Active') && this.second && !this.primary.state.stopped) this.promote();
     if (this.isIdle && from !== 'Idle') this.peerHandlers.idle();
   }

@@ -101,7 +101,6 @@ describe('A malformed UPDATE', () => {
 });
 
 describe('A faulty peer', () => {
-  const call = (step: () => void): void => step();
   const connected = (): { node: Node; peer: RawPeer; network: Network } => {
     const network = new Network();
     const node = network.node({ as: 65000 });
@@ -111,30 +110,6 @@ describe('A faulty peer', () => {
     peer.connect();
     return { network, node, peer };
   };
-
-  const refusals: readonly [string, (peer: RawPeer) => void, number, number][] = [
-    ['a broken marker', (peer) => peer.send(hexBytes('00'.repeat(16) + '001304')), 1, 1],
-    ['a message of 18 octets', (peer) => peer.send(hexBytes('ff'.repeat(16) + '001204')), 1, 2],
-    ['a message of an unknown type', (peer) => peer.send(message(9, new Uint8Array(0))), 1, 3],
-    ['version 3', (peer) => peer.send(message(1, hexBytes('03 fde9 005a 0a090909 00'))), 2, 1],
-    ['another AS', (peer) => peer.open({ as: 65009, capabilities: [{ kind: 'multiprotocol', family: { afi: 2, safi: 1 } }, { kind: 'fourOctetAs', as: 65009 }] }), 2, 2],
-    ['identifier 0', (peer) => peer.open({ identifier: '0.0.0.0' }), 2, 3],
-    ['hold time 1', (peer) => peer.open({ holdTime: 1 }), 2, 6],
-    ['IPv4 unicast only', (peer) => peer.open({ capabilities: [{ kind: 'fourOctetAs', as: 65001 }] }), 2, 7],
-    ['KEEPALIVE before OPEN', (peer) => peer.send(encodeKeepalive()), 5, 1],
-    ['UPDATE before KEEPALIVE', (peer) => [() => peer.open(), () => peer.send(update(''))].forEach(call), 5, 2],
-    ['a second OPEN before KEEPALIVE', (peer) => [() => peer.open(), () => peer.open()].forEach(call), 5, 2],
-    ['a second OPEN in an established session', (peer) => [() => peer.open(), () => peer.send(encodeKeepalive()), () => peer.open()].forEach(call), 5, 3],
-  ];
-  for (const [what, act, code, subcode] of refusals) {
-    test(`with ${what} is answered by NOTIFICATION ${code}/${subcode} and closed`, () => {
-      const { node, peer } = connected();
-      act(peer);
-      assert.deepEqual(peer.notification(), { code, subcode });
-      assert.equal(peer.closed, true);
-      assert.notEqual(node.state(peer.address), 'Established');
-    });
-  }
 
   test('that cuts its messages into single octets is understood', () => {
     const { node, peer } = connected();

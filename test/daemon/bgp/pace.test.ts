@@ -4,7 +4,7 @@ import { encodeKeepalive } from '../../../daemon/bgp/wire/encode.js';
 import { packAnnouncements } from '../../../daemon/bgp/wire/pack.js';
 import { EMPTY_ATTRIBUTES, IPV6_UNICAST, type EncodeContext } from '../../../daemon/bgp/wire/types.js';
 import { Prefix } from '../../../dataplane/packet/ip.js';
-import { neighbor, Network } from './network.js';
+import { Network } from './network.js';
 import { RawPeer } from './raw-peer.js';
 
 const prefixes = (count: number): string[] => Array.from({ length: count }, (_, i) => `2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::/64`);
@@ -111,57 +111,5 @@ describe('A peer that sends a full table at once', () => {
     assert.equal(node.view(peer.address).messages.received.update, 500);
     assert.deepEqual([node.view(peer.address).lastError?.code, node.view(peer.address).lastError?.subcode], [6, 2]);
     assert.equal(node.unicast.size, 0);
-  });
-});
-
-describe('Collisions', () => {
-  for (const [ours, kept] of [
-    ['10.0.0.1', 'theirs'],
-    ['10.200.0.1', 'ours'],
-  ] as const) {
-    test(`with OPENs crossing keep the connection of the higher identifier, here ${kept}`, () => {
-      const network = new Network();
-      const node = network.node({ as: 65000, identifier: ours });
-      const peer = new RawPeer(network, node, '2001:db8::bad', 65001);
-      let opened: RawPeer | undefined;
-      network.links.listen(
-        { address: peer.address, port: 179 },
-        {
-          accepted: (stream) => {
-            opened = new RawPeer(network, node, peer.address, 65001);
-            opened.adopt(stream);
-          },
-          refused: () => undefined,
-          failed: () => undefined,
-        },
-      );
-      node.neighbors.push(neighbor(peer.address, node.address, 65001));
-      network.start(node);
-      peer.connect();
-      assert.ok(opened);
-      opened.open();
-      assert.equal(node.state(peer.address), 'OpenConfirm');
-      peer.open();
-      const [winner, loser] = kept === 'ours' ? [opened, peer] : [peer, opened];
-      assert.deepEqual(loser.notification(), { code: 6, subcode: 7 });
-      assert.equal(loser.closed, true);
-      winner.send(encodeKeepalive());
-      assert.equal(node.state(peer.address), 'Established');
-      assert.equal(node.view(peer.address).connection?.openedBy, kept === 'ours' ? 'us' : 'peer');
-    });
-  }
-
-  test('with an established session close the new connection', () => {
-    const network = new Network();
-    const node = network.node({ as: 65000 });
-    const peer = RawPeer.established(network, node);
-    const late = new RawPeer(network, node, peer.address, 65001);
-    late.connect();
-    late.open();
-    assert.deepEqual(late.notification(), { code: 6, subcode: 7 });
-    assert.equal(late.closed, true);
-    assert.equal(peer.closed, false);
-    assert.equal(node.state(peer.address), 'Established');
-    assert.equal(node.view(peer.address).establishedCount, 1);
   });
 });

@@ -3,7 +3,7 @@ import { MessageFramer } from '../../../daemon/bgp/wire/framer.js';
 import { decodeMessage } from '../../../daemon/bgp/wire/decode.js';
 import { encodeKeepalive, encodeOpen } from '../../../daemon/bgp/wire/encode.js';
 import { packAnnouncements } from '../../../daemon/bgp/wire/pack.js';
-import { AsSegmentType, type Capability, CPN_ATTRIBUTE_TYPE, EMPTY_ATTRIBUTES, IPV6_UNICAST, type Message, type OpenMessage, type PathAttributes } from '../../../daemon/bgp/wire/types.js';
+import { AsSegmentType, type Capability, CPN_ATTRIBUTE_TYPE, EMPTY_ATTRIBUTES, type EncodeContext, IPV6_UNICAST, type Message, type OpenMessage, type PathAttributes } from '../../../daemon/bgp/wire/types.js';
 import { Prefix } from '../../../dataplane/packet/ip.js';
 import type { Stream } from '../../../daemon/bgp/transport.js';
 import { neighbor, type Network, type Node } from './network.js';
@@ -28,16 +28,19 @@ export function update(attributes: string): Uint8Array {
   return message(2, body);
 }
 
+const PLAIN: EncodeContext = { fourOctetAs: true, addPath: () => false, extendedMessage: false, ibgp: false, cpnAttributeType: CPN_ATTRIBUTE_TYPE };
+
 /** An UPDATE that announces one IPv6 prefix as a neighbour of this AS would. */
-export function announcement(prefix: string, as: number, attributes: Partial<PathAttributes> = {}): Uint8Array {
+export function announcement(prefix: string, as: number, attributes: Partial<PathAttributes> = {}, context: EncodeContext = PLAIN): Uint8Array {
   const route = { ...EMPTY_ATTRIBUTES, asPath: [{ type: AsSegmentType.sequence, as: [as] }], ...attributes };
   const nextHop = { address: '2001:db8::bad', linkLocal: undefined };
-  const context = { fourOctetAs: true, addPath: () => false, extendedMessage: false, ibgp: false, cpnAttributeType: CPN_ATTRIBUTE_TYPE };
   return packAnnouncements({ family: IPV6_UNICAST, nextHop, nlri: [{ prefix: Prefix.from(prefix), pathId: 0 }] }, route, context)![0]!;
 }
 
 export class RawPeer {
   readonly received: Message[] = [];
+  /** Every message as it came. */
+  readonly octets: Uint8Array[] = [];
   closed = false;
   stream: Stream | undefined;
   private readonly framer = new MessageFramer();
@@ -48,7 +51,9 @@ export class RawPeer {
     readonly address: string,
     private readonly as: number,
     private readonly capabilities: readonly Capability[] = [{ kind: 'multiprotocol', family: { afi: 2, safi: 1 } }, { kind: 'fourOctetAs', as }],
-  ) {}
+  ) {
+    this.framer.extendedMessage = true;
+  }
 
   /** A node with one passive neighbour, and a raw peer in its place whose session is up. */
   static established(network: Network, node: Node, as = 65001, capabilities?: readonly Capability[], options: Parameters<typeof neighbor>[3] = {}): RawPeer {
@@ -94,6 +99,7 @@ export class RawPeer {
 
   private take(bytes: Uint8Array): void {
     for (const raw of this.framer.push(bytes).messages) {
+      this.octets.push(raw);
       const result = decodeMessage(raw, { fourOctetAs: true, addPath: () => false, extendedMessage: true, ibgp: this.as === this.node.as, cpnAttributeType: 255 });
       if (result.ok) this.received.push(result.message);
     }

@@ -1,7 +1,8 @@
+/** The finite state machine of RFC 4271 section 8.2.2: every event in every state, and the optional session attributes of section 8.1. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { handleEvent, initialState, openHoldMs, type FsmAction, type FsmContext, type FsmEvent, type FsmResult, type FsmState, type StateName } from '../../../daemon/bgp/fsm.js';
+import { handleEvent, initialState, openHoldMs, type FsmAction, type FsmContext, type FsmEvent, type FsmResult, type FsmState, type StateName } from '../../../../daemon/bgp/fsm.js';
 
 const context: FsmContext = {
   passive: false,
@@ -208,7 +209,7 @@ for (const [name, rows] of Object.entries(table) as [StateName, (typeof table)[S
   describe(`In ${name}`, () => {
     for (const [label, event] of Object.entries(events)) {
       const [next, ...actions] = rows[label]!;
-      test(`${label} leads to ${next} and does ${actions.join(', ') || 'nothing'}`, () => {
+      test(`4271 section 8.2.2: in ${name}, ${label} leads to ${next} and does ${actions.join(', ') || 'nothing'}`, () => {
         const result = run(name, event);
         assert.equal(result.state.name, next);
         assert.deepEqual(words(result.actions), actions);
@@ -218,14 +219,14 @@ for (const [name, rows] of Object.entries(table) as [StateName, (typeof table)[S
 }
 
 describe('Starting', () => {
-  test('a passive speaker waits in Active and never connects', () => {
+  test('4271 section 8.1.1: a passive speaker waits in Active and never connects', () => {
     const started = handleEvent(initialState(passive), { type: 'ManualStart' }, passive);
     assert.equal(started.state.name, 'Active');
     assert.deepEqual(words(started.actions), ['connectRetry 7500']);
     assert.deepEqual(words(handleEvent(started.state, expired('connectRetry'), passive).actions), ['connectRetry 7500']);
   });
 
-  test('what the operator has stopped starts only by the operator', () => {
+  test('4271 section 8.1.2: what the operator has stopped starts only by the operator', () => {
     const stopped = run('Established', events['ManualStop']!).state;
     for (const event of [events['AutomaticStart']!, expired('idleHold'), expired('connectRetry')]) {
       assert.deepEqual(handleEvent(stopped, event, context), { state: stopped, actions: [] });
@@ -238,7 +239,7 @@ describe('Starting', () => {
 describe('Damping', () => {
   const fail = (state: FsmState): FsmState => handleEvent({ ...state, name: 'OpenSent' }, badPeerAs, context).state;
 
-  test('every failure doubles the wait in Idle up to the maximum', () => {
+  test('4271 section 8.1.1: every failure doubles the wait in Idle up to the maximum', () => {
     let state = stateOf('Idle');
     const waits: number[] = [];
     for (let i = 0; i < 8; i++) {
@@ -251,28 +252,28 @@ describe('Damping', () => {
     assert.equal(state.connectRetryCounter, 8);
   });
 
-  test('a peer that keeps failing is refused while it waits, one that failed once is not', () => {
+  test('4271 section 8.1.1: a peer that keeps failing is refused while it waits, one that failed once is not', () => {
     const once = fail(stateOf('Idle'));
     assert.equal(handleEvent(once, { type: 'TcpAccepted' }, context).state.name, 'OpenSent');
     const often = [1, 2, 3, 4].reduce(fail, stateOf('Idle'));
     assert.deepEqual(handleEvent(often, { type: 'TcpAccepted' }, context), { state: often, actions: [{ type: 'close' }] });
   });
 
-  test('a session that has been up for a keepalive time forgets earlier failures', () => {
+  test('4271 section 8.1.1: a session that has been up for a keepalive time forgets earlier failures', () => {
     const failing = { ...stateOf('Established'), idleHoldMs: 32_000, connectRetryCounter: 5 };
     const { state } = handleEvent(failing, expired('keepalive'), context);
     assert.equal(state.idleHoldMs, 1000);
     assert.equal(state.connectRetryCounter, 0);
   });
 
-  test('a version error of the peer does not count as a failure', () => {
+  test('4271 section 8.2.2: a version error of the peer does not count as a failure', () => {
     assert.equal(run('OpenSent', versionError).state.idleHoldMs, 1000);
     assert.equal(run('OpenSent', cease).state.idleHoldMs, 2000);
   });
 });
 
 describe('Hold time', () => {
-  test('0 means neither keepalives nor a hold timer', () => {
+  test('4271 section 4.2: 0 means neither keepalives nor a hold timer', () => {
     const confirmed = run('OpenSent', { type: 'OpenReceived', holdMs: 0 });
     assert.deepEqual(words(confirmed.actions), ['sendKeepalive']);
     assert.deepEqual(
@@ -284,12 +285,12 @@ describe('Hold time', () => {
     assert.deepEqual(words(handleEvent(up.state, { type: 'UpdateReceived' }, context).actions), ['deliver']);
   });
 
-  test('keepalives go out at a third of it, but not more than once a second', () => {
+  test('4271 section 4.4: keepalives go out at a third of it, but not more than once a second', () => {
     assert.equal(run('OpenSent', { type: 'OpenReceived', holdMs: 30_000 }).state.keepaliveMs, 10_000);
     assert.equal(run('OpenSent', { type: 'OpenReceived', holdMs: 2_000 }).state.keepaliveMs, 1000);
   });
 
-  test('the keepalive timer is shortened by up to a quarter', () => {
+  test('4271 section 10: the keepalive timer is shortened by up to a quarter', () => {
     for (const [random, ms] of [[0, 22_500], [0.5, 26_250], [1, 30_000]] as const) {
       const { actions } = handleEvent(stateOf('Established'), expired('keepalive'), { ...context, random: () => random });
       assert.deepEqual(words(actions), ['sendKeepalive', `keepalive ${ms}`]);
@@ -299,7 +300,7 @@ describe('Hold time', () => {
 
 describe('DelayOpen', () => {
   for (const name of ['Connect', 'Active'] as const) {
-    test(`holds OPEN back in ${name} until the timer expires`, () => {
+    test(`4271 section 8.1.1: holds OPEN back in ${name} until the timer expires`, () => {
       const connected = run(name, { type: 'TcpConnected' }, delaying);
       assert.equal(connected.state.name, name);
       assert.deepEqual(words(connected.actions), ['delayOpen 5000']);
@@ -308,7 +309,7 @@ describe('DelayOpen', () => {
       assert.deepEqual(words(sent.actions), ['sendOpen', `hold ${openHoldMs}`]);
     });
 
-    test(`in ${name} ends when the peer sends OPEN first`, () => {
+    test(`4271 section 8.1.1: in ${name} ends when the peer sends OPEN first`, () => {
       const connected = run(name, { type: 'TcpAccepted' }, delaying).state;
       const confirmed = handleEvent(connected, open, delaying);
       assert.equal(confirmed.state.name, 'OpenConfirm');
@@ -317,7 +318,48 @@ describe('DelayOpen', () => {
   }
 });
 
-test('any sequence of events keeps the machine consistent', () => {
+describe('SendNOTIFICATIONwithoutOPEN', () => {
+  const outspoken: FsmContext = { ...delaying, notificationWithoutOpen: true };
+  for (const [what, event, words3] of [
+    ['a fault in the message of the peer', badPeerAs, 'notify 2/2'],
+    ['the operator', events['ManualStop']!, 'notify 6/2'],
+    ['another end of the session', events['AutomaticStop']!, 'notify 6/3'],
+  ] as const) {
+    test(`4271 section 8.1.1: while OPEN is held back, ${what} ends the connection with ${words3} where that is allowed, and without it elsewhere`, () => {
+      const held = run('Connect', { type: 'TcpConnected' }, outspoken).state;
+      assert.equal(words(handleEvent(held, event, outspoken).actions)[0], words3);
+      assert.equal(words(handleEvent(held, event, delaying).actions)[0], 'close');
+    });
+  }
+
+  test('4486 section 4: a connection that is refused in Idle is told so', () => {
+    const stopped = run('Established', events['ManualStop']!).state;
+    assert.deepEqual(words(handleEvent(stopped, { type: 'TcpAccepted' }, outspoken).actions), ['notify 6/5', 'close']);
+  });
+});
+
+test('6608 section 3: the data of a Finite State Machine Error is the type of the message', () => {
+  const datum = (name: StateName, event: FsmEvent): number[] => {
+    const sent = run(name, event).actions.find((action) => action.type === 'sendNotification');
+    return sent?.type === 'sendNotification' ? [sent.notification.code, sent.notification.subcode, ...sent.notification.data] : [];
+  };
+  assert.deepEqual(datum('OpenSent', { type: 'KeepaliveReceived' }), [5, 1, 4]);
+  assert.deepEqual(datum('OpenSent', { type: 'UpdateReceived' }), [5, 1, 2]);
+  assert.deepEqual(datum('OpenConfirm', { type: 'RouteRefreshReceived' }), [5, 2, 5]);
+  assert.deepEqual(datum('OpenConfirm', open), [5, 2, 1]);
+  assert.deepEqual(datum('Established', open), [5, 3, 1]);
+});
+
+for (const random of [0, 0.25, 0.5, 0.999]) {
+  test(`4271 section 10: ConnectRetry and IdleHold are shortened by up to a quarter, here with ${random} of it kept`, () => {
+    const using = { ...context, random: () => random };
+    const factor = 0.75 + 0.25 * random;
+    assert.deepEqual(words(handleEvent(stateOf('Idle'), { type: 'ManualStart' }, using).actions), [`connectRetry ${10_000 * factor}`, 'connect']);
+    assert.deepEqual(words(handleEvent(stateOf('OpenSent'), cease, using).actions), ['close', `idleHold ${1000 * factor}`]);
+  });
+}
+
+test('4271 section 8.2: any sequence of events keeps the machine consistent', () => {
   const anyEvent = fc.constantFrom(...Object.values(events));
   const anyContext = fc.constantFrom(context, passive, delaying);
   fc.assert(
