@@ -5,7 +5,7 @@
  *   STAMP, unicast RIB -> path state of every exit -> steering  own instances -> BGP announcements
  */
 import { randomInt } from 'node:crypto';
-import type { Dataplane, DataplaneOptions } from '../dataplane/dataplane.js';
+import type { Dataplane, DataplaneOptions, KernelRoute } from '../dataplane/dataplane.js';
 import { Prefix } from '../dataplane/packet/ip.js';
 import { ExitWays } from './awareness/exit-ways.js';
 import { healthChecks } from './awareness/health/start.js';
@@ -29,7 +29,7 @@ import { ComputingRib } from './rib/computing-rib.js';
 import { Registration } from './registration.js';
 import { FacadeOverRouter } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
-import { localSids, sidRoute } from './sids.js';
+import { localSids, sidRoutes } from './sids.js';
 import { Steering, type SteeringConfig } from './steering/steering.js';
 import { UnicastRouting } from './unicast.js';
 
@@ -69,7 +69,8 @@ export class Router implements RouterParts {
   private current: Config;
   private northbound: NorthboundServer | undefined;
   private restartTimer: Timer | undefined;
-  private readonly sidPrefixes = new Set<string>();
+  /** Kernel routes of SIDs by prefix and metric. */
+  private readonly sidRoutes = new Map<string, KernelRoute>();
   private readonly ways: ExitWays;
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
@@ -294,16 +295,15 @@ export class Router implements RouterParts {
   }
 
   private applySids(): void {
-    const routes = localSids(this.current).map(sidRoute);
-    const wanted = new Set(routes.map(({ prefix }) => prefix));
-    for (const prefix of this.sidPrefixes) {
-      if (wanted.has(prefix)) continue;
-      this.dataplane.routes.remove(prefix);
-      this.sidPrefixes.delete(prefix);
+    const wanted = new Map(sidRoutes(localSids(this.current)).map((route) => [`${route.prefix} ${route.metric ?? ''}`, route]));
+    for (const [key, { prefix, table, metric }] of this.sidRoutes) {
+      if (wanted.has(key)) continue;
+      this.dataplane.routes.remove(prefix, table, metric);
+      this.sidRoutes.delete(key);
     }
-    for (const route of routes) {
+    for (const [key, route] of wanted) {
       this.dataplane.routes.set(route);
-      this.sidPrefixes.add(route.prefix);
+      this.sidRoutes.set(key, route);
     }
   }
 

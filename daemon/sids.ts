@@ -32,7 +32,7 @@ export function makeSid(locator: Prefix, functionBits: number, functionCode: num
   return formatIp(bytes);
 }
 
-/** All SIDs of the router: one End, an End.X an adjacency that names its next hop, an End.DX6 an instance. */
+/** All SIDs of the router: one End, an End.X an adjacency that names its next hop, an End.DX6 or, for an IPv4 service, End.DX4 an instance. */
 export function localSids(config: Config): LocalSid[] {
   const locator = Prefix.from(config.router.locator);
   const functionBits = config.router.sidStructure.function;
@@ -51,7 +51,7 @@ export function localSids(config: Config): LocalSid[] {
   for (const instance of config.cpn.instances) {
     sids.push({
       sid: instance.sid,
-      behaviour: { kind: 'End.DX6', nextHop: instance.node.address, interface: instance.node.interface },
+      behaviour: { kind: instance.node.address.includes(':') ? 'End.DX6' : 'End.DX4', nextHop: instance.node.address, interface: instance.node.interface },
       device: instance.node.interface,
       purpose: `instance ${instance.service}#${instance.id} at ${instance.node.address}`,
     });
@@ -61,4 +61,22 @@ export function localSids(config: Config): LocalSid[] {
 
 export function sidRoute(sid: LocalSid): KernelRoute {
   return { prefix: `${sid.sid}/128`, target: { kind: 'seg6local', behaviour: sid.behaviour, interface: sid.device } };
+}
+
+/** Better than a route of the unicast RIB to the same address. */
+const NODE_ROUTE_METRIC = 1023;
+
+/** All kernel routes that SIDs need, each once. */
+export function sidRoutes(sids: readonly LocalSid[]): KernelRoute[] {
+  const nodes = new Map<string, KernelRoute>();
+  for (const { behaviour } of sids) if (behaviour.kind === 'End.DX4') nodes.set(behaviour.nextHop, nodeRoute(behaviour.nextHop, behaviour.interface));
+  return [...sids.map(sidRoute), ...nodes.values()];
+}
+
+/**
+ * Linux sends what End.DX4 decapsulates by the route to the node, but to the link-layer address of the packet's destination where that route has no gateway: it
+ * asks for the service ID by ARP, which any node that owns it answers. With the node as its own gateway the packet gets to that node.
+ */
+function nodeRoute(address: string, interfaceName: string): KernelRoute {
+  return { prefix: `${address}/32`, metric: NODE_ROUTE_METRIC, target: { kind: 'unicast', nextHops: [{ gateway: address, interface: interfaceName, onLink: true }] } };
 }

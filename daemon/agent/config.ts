@@ -4,7 +4,7 @@ import { parseIp } from '../../dataplane/packet/ip.js';
 import { SERVICE_MODES } from '../awareness/registration/types.js';
 import { readDocument, readText } from '../config/document.js';
 import type { ConfigError } from '../config/errors.js';
-import { CLASSES, U32, bandwidth, byKey, duration, flag, integer, interfaceName, ip, list, mapping, microseconds, name, octets, oneOf, operations, port, service, text } from '../config/schema/common.js';
+import { CLASSES, U32, bandwidth, byKey, duration, flag, integer, interfaceName, ip, list, mapping, microseconds, name, octets, oneOf, operations, port, text } from '../config/schema/common.js';
 import { parseField } from './fields.js';
 
 const path = text('an absolute path', (value) => (/^\/[^\0]{0,4000}$/.test(value) ? value : undefined));
@@ -26,7 +26,7 @@ const chip = mapping({
 });
 
 const serviceEntry = mapping({
-  service,
+  service: ip,
   address: ip,
   mode: oneOf(...SERVICE_MODES).default('always'),
   priority: integer(0, 65_535, 'a priority').default(0),

@@ -134,7 +134,8 @@ class Check implements CheckResult {
         }
         const at = [...path, 'via'];
         this.outsideServices(at, via, 'a next hop');
-        if (isIpv4(via) !== isIpv4(route.prefix)) this.refuse(at, `a next hop of the family of ${route.prefix}`, via);
+        // IPv4 over IPv6 next hops is what an IPv6 core needs for the clients of IPv4 services (RFC 8950 section 1).
+        if (isIpv4(via) && !isIpv4(route.prefix)) this.refuse(at, `a next hop of the family of ${route.prefix}`, via);
         if (isLinkLocal(via) && name === undefined) this.refuse(at, 'an interface beside a link-local next hop', via);
       }
     });
@@ -143,7 +144,9 @@ class Check implements CheckResult {
   bgp(): void {
     const { bgp, router } = this.config;
     if (!bgp) return;
+    const speaksIpv4 = this.prefixes.some(({ family }) => family === 4);
     bgp.networks.forEach((network, index) => {
+      if (isIpv4(network) && !speaksIpv4) this.warn(['bgp', 'networks', index], `${network} is not announced: BGP speaks IPv4 where cpn.servicePrefixes has an IPv4 prefix`);
       const service = this.prefixes.find((prefix) => prefix.contains(Prefix.from(network)));
       if (service) this.refuse(['bgp', 'networks', index], 'a prefix outside the service prefixes (services are announced by cpn.instances)', `${network}, which is inside ${service.toString()}`);
     });
@@ -219,6 +222,10 @@ class Check implements CheckResult {
       else if (instance.sid === locator.address) this.refuse([...path, 'sid'], 'a SID with a function other than 0', instance.sid);
       else if (ownSids.has(instance.sid)) this.refuse([...path, 'sid'], 'a SID other than the End and End.X SIDs of the router', instance.sid);
       this.outsideServices([...path, 'node', 'address'], instance.node.address, 'a node address');
+      if (isIpv4(instance.service) !== isIpv4(instance.node.address)) {
+        const [version, behaviour] = isIpv4(instance.service) ? ['IPv4', 'End.DX4'] : ['IPv6', 'End.DX6'];
+        this.refuse([...path, 'node', 'address'], `an ${version} address, because ${behaviour} delivers packets to ${version} services to no other`, instance.node.address);
+      }
       const node = interfaces[instance.node.interface];
       if (node?.role !== 'node') {
         this.refuse([...path, 'node', 'interface'], 'an interface with role node', `${instance.node.interface} with role ${node?.role ?? 'core'}`);

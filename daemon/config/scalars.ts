@@ -77,6 +77,16 @@ export function parsePrefix(text: string): string | undefined {
   return prefix && address?.every((octet, i) => octet === prefix.bytes[i]) ? prefix.toString() : undefined;
 }
 
+/** Addresses in these are no unicast addresses of hosts (RFC 6890, RFC 4291); mapped ones stand for IPv4 in flow keys. */
+const NO_SERVICES = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/127', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8'].map((text) => Prefix.from(text));
+
+/** Canonical text of a prefix that service IDs may come from. */
+export function parseServicePrefix(text: string): string | undefined {
+  const canonical = parsePrefix(text);
+  const prefix = canonical === undefined ? undefined : Prefix.from(canonical);
+  return prefix && NO_SERVICES.every((reserved) => !reserved.overlaps(prefix)) ? canonical : undefined;
+}
+
 /** Canonical "address/length" of an interface; host bits stay. */
 export function parseInterfaceAddress(text: string): string | undefined {
   const slash = text.indexOf('/');

@@ -204,7 +204,7 @@ export interface TransitPath {
 export interface InstanceConfig {
   readonly service: string;
   readonly id: number; // instanceId, 1..2^32-1
-  /** Computing node: where End.DX6 delivers to. */
+  /** Computing node: where End.DX6 (End.DX4 of an IPv4 service) delivers to. */
   readonly node: { readonly address: string; readonly interface: string };
   /** Inside the locator; when the file has none, the function is made from the instance id. */
   readonly sid: string;

@@ -31,8 +31,13 @@ export interface Reason {
   readonly text: string;
 }
 
-/** RFC 8986 section 10.2: End.DX4 delivers IPv4 packets only. */
-const END_DX4 = 0x0011;
+/** RFC 8986 section 10.2: what these deliver is of one IP version; others are left to whoever announced them. */
+const ONE_VERSION: ReadonlyMap<number, 4 | 6> = new Map([
+  [0x0010, 6], // End.DX6
+  [0x0011, 4], // End.DX4
+  [0x0012, 6], // End.DT6
+  [0x0013, 4], // End.DT4
+]);
 
 /** The most this router can offer: it encrypts and authenticates no path. */
 const OFFERED_SECURITY = 0;
@@ -40,11 +45,13 @@ const OFFERED_SECURITY = 0;
 /** Whether flows that are pinned to a candidate may stay: the way to it is there. */
 export function isUsable(candidate: Candidate, path: PathState, firstSidResolves: boolean, reasons?: Reason[]): boolean {
   const sid = candidate.instance.sid;
-  const delivers = sid !== undefined && sid.behaviour !== END_DX4;
+  const version = candidate.service.includes(':') ? 6 : 4;
+  const delivered = sid && (ONE_VERSION.get(sid.behaviour) ?? version);
+  const delivers = delivered === version;
   reasons?.push(
     { code: 'path', ok: path.alive, text: path.alive ? 'the exit answers' : 'the exit does not answer probes' },
     { code: 'route', ok: firstSidResolves, text: firstSidResolves ? 'the first SID has a route' : 'the first SID has no route but the default route' },
-    { code: 'sid', ok: delivers, text: delivers ? 'the SID delivers IPv6' : sid ? 'the SID delivers IPv4 only' : 'the instance has no SID' },
+    { code: 'sid', ok: delivers, text: delivered === undefined ? 'the instance has no SID' : `the SID delivers IPv${delivered}${delivers ? '' : ' only'}` },
   );
   return path.alive && firstSidResolves && delivers;
 }

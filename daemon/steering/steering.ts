@@ -3,8 +3,8 @@
  * an instance that is gone. Everything happens synchronously within one call; it does no I/O but through the flow table.
  */
 import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
-import { FLOW_KEY_LENGTH } from '../../dataplane/packet/flow-key.js';
-import { formatIp, parseIp } from '../../dataplane/packet/ip.js';
+import { FLOW_KEY_LENGTH, flowKeyAddress, flowKeyAddressText } from '../../dataplane/packet/flow-key.js';
+import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../clock.js';
 import type { ServiceConfig } from '../config/types.js';
 import type { Logger } from '../log.js';
@@ -106,7 +106,7 @@ export class Steering {
   /** By service, or `default`. */
   private readonly settings = new Map<string, ServiceSettings>();
   private readonly services = new Map<string, ServiceState>();
-  /** Service address, 16 octets -> index of its state. */
+  /** Service address as in a flow key, 16 octets -> index of its state. */
   private readonly serviceTable: OctetTable;
   private readonly states: (ServiceState | undefined)[] = [];
   private readonly freeIndexes: number[] = [];
@@ -189,7 +189,7 @@ export class Steering {
     const state = slot < 0 ? undefined : this.states[this.serviceTable.value(slot)];
     if (!state) {
       this.counters.noService++;
-      this.parts.onDemand?.(formatIp(key, SERVICE_OFFSET, 16));
+      this.parts.onDemand?.(flowKeyAddressText(key, SERVICE_OFFSET));
       return NO_SERVICE;
     }
     const stated = requirement === undefined ? undefined : this.decode(requirement);
@@ -353,7 +353,7 @@ export class Steering {
     const candidates = this.parts.rib.candidates(service);
     let state = this.services.get(service);
     if (!state) {
-      if (candidates.length === 0 || !isServiceAddress(service)) return;
+      if (candidates.length === 0) return;
       state = this.addService(service);
     }
     for (const member of state.members) member.present = false;
@@ -482,7 +482,7 @@ export class Steering {
   }
 
   private addService(service: string): ServiceState {
-    const bytes = parseIp(service)!;
+    const bytes = flowKeyAddress(service);
     const index = this.freeIndexes.pop() ?? this.states.length;
     const { defaults, via, configured } = this.settingsOf(service);
     const state = new ServiceState(service, index, defaults, via, configured);
@@ -493,7 +493,7 @@ export class Steering {
   }
 
   private removeService(state: ServiceState): void {
-    const slot = this.serviceTable.find(this.serviceTable.load(parseIp(state.service)!));
+    const slot = this.serviceTable.find(this.serviceTable.load(flowKeyAddress(state.service)));
     if (slot >= 0) this.serviceTable.remove(slot);
     this.states[state.index] = undefined;
     this.freeIndexes.push(state.index);
@@ -507,7 +507,7 @@ export class Steering {
     const { flows, clock, log } = this.parts;
     const blocks = flows.adoptedBlocks();
     for (const { block: number, owner } of blocks) {
-      if (!isServiceAddress(owner.service)) continue;
+      if (!parseIp(owner.service)) continue;
       const state = this.services.get(owner.service) ?? this.addService(owner.service);
       const make = (segments: readonly string[], mtu: number): AdoptedTarget => new AdoptedTarget(owner.exit, owner.instance, segments, mtu);
       const block = this.policies.adopt(number, owner, make);
@@ -635,10 +635,10 @@ export class Steering {
     const set = this.prepare(state, requirements, now);
     if (set.isEmpty) return undefined;
     const source = from === undefined ? undefined : parseIp(from);
-    if (source?.length !== 16) return state.assess(requirements, now).filter(({ input, weight }) => weight > 0 && input.block).sort((a, b) => a.score! - b.score! || b.weight - a.weight)[0]?.input;
-    const key = new Uint8Array(40);
-    key.set(source);
-    key.set(parseIp(state.service)!, SERVICE_OFFSET);
+    if (source?.length !== parseIp(state.service)!.length) return state.assess(requirements, now).filter(({ input, weight }) => weight > 0 && input.block).sort((a, b) => a.score! - b.score! || b.weight - a.weight)[0]?.input;
+    const key = new Uint8Array(FLOW_KEY_LENGTH);
+    key.set(flowKeyAddress(from!));
+    key.set(flowKeyAddress(state.service), SERVICE_OFFSET);
     const sticky = requirements.stickiness?.mode === STICKY_MODE_CLIENT ? this.earlierChoice(this.sticky.find(this.sticky.load(key)), state, set, now) : undefined;
     return sticky ?? set.choose(this.pins.load(key));
   }
@@ -657,9 +657,6 @@ export class Steering {
     }
   }
 }
-
-/** Service IDs are IPv6 addresses; nothing else has a place in a flow key of this router. */
-const isServiceAddress = (service: string): boolean => parseIp(service)?.length === 16;
 
 const mtuOf = (member: Member, path: PathState): number => (member.learnedMtu > 0 ? Math.min(member.learnedMtu, path.mtu) : path.mtu);
 

@@ -1,6 +1,6 @@
 /** What the steering can tell: candidates with reasons, explanations, policies, pinned flows. The reasons come from the selector itself. */
 import { POLICIES_PER_BLOCK, type FlowRecord, type FlowTable } from '../../dataplane/dataplane.js';
-import { FLOW_KEY_DESTINATION, FLOW_KEY_SOURCE, decodeFlowKey, encodeFlowKey } from '../../dataplane/packet/flow-key.js';
+import { FLOW_KEY_DESTINATION, FLOW_KEY_SOURCE, decodeFlowKey, flowKeyAddress } from '../../dataplane/packet/flow-key.js';
 import type { Member } from './member.js';
 import { NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
 import { describeRequirements } from './requirements.js';
@@ -111,16 +111,13 @@ const LIST_BATCH = 64;
 export function flowMatcher(steering: Steering, selection: FlowSelection): (key: Uint8Array, policy: number) => boolean {
   const { exit } = selection;
   const fields: [at: number, address: Uint8Array][] = [];
-  if (selection.source !== undefined) fields.push([FLOW_KEY_SOURCE, keyAddress(selection.source)]);
-  if (selection.service !== undefined) fields.push([FLOW_KEY_DESTINATION, keyAddress(selection.service)]);
+  if (selection.source !== undefined) fields.push([FLOW_KEY_SOURCE, flowKeyAddress(selection.source)]);
+  if (selection.service !== undefined) fields.push([FLOW_KEY_DESTINATION, flowKeyAddress(selection.service)]);
   return (key, policy) => {
     for (const [at, address] of fields) for (let i = 0; i < address.length; i++) if (key[at + i] !== address[i]) return false;
     return exit === undefined || steering.policies.targetOf(policy)?.exit === exit;
   };
 }
-
-/** The 16 octets of an address in a flow key. */
-const keyAddress = (address: string): Uint8Array => encodeFlowKey({ source: address, destination: address, protocol: 0, sourcePort: 0, destinationPort: 0 }).slice(0, FLOW_KEY_DESTINATION);
 
 /**
  * Pinned flows as the dataplane has them, a batch (it may be empty) each time that the next one is asked for. `nowNs`: the clock of their stamps

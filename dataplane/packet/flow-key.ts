@@ -48,7 +48,8 @@ export function flowKeyAddress(text: string): Uint8Array {
   return mapped;
 }
 
-function readAddress(bytes: Uint8Array, at: number): string {
+/** The address whose 16 octets in a flow key stand at `at`. */
+export function flowKeyAddressText(bytes: Uint8Array, at: number): string {
   const text = formatIp(bytes, at, 16);
   return text.startsWith(MAPPED) && text.includes('.') ? text.slice(MAPPED.length) : text;
 }
@@ -69,8 +70,8 @@ export function encodeFlowKey(key: FiveTuple): Uint8Array {
 /** The 5-tuple of a key that starts at `offset` and is there whole. */
 export function decodeFlowKey(bytes: Uint8Array, offset = 0): FiveTuple {
   return {
-    source: readAddress(bytes, offset + FLOW_KEY_SOURCE),
-    destination: readAddress(bytes, offset + FLOW_KEY_DESTINATION),
+    source: flowKeyAddressText(bytes, offset + FLOW_KEY_SOURCE),
+    destination: flowKeyAddressText(bytes, offset + FLOW_KEY_DESTINATION),
     protocol: bytes[offset + FLOW_KEY_PROTOCOL]!,
     sourcePort: (bytes[offset + FLOW_KEY_SOURCE_PORT]! << 8) | bytes[offset + FLOW_KEY_SOURCE_PORT + 1]!,
     destinationPort: (bytes[offset + FLOW_KEY_DESTINATION_PORT]! << 8) | bytes[offset + FLOW_KEY_DESTINATION_PORT + 1]!,

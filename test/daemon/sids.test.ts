@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeSid } from '../../daemon/sids.js';
+import { parseConfig } from '../../daemon/config/load.js';
+import { localSids, makeSid, sidRoutes } from '../../daemon/sids.js';
 import { Prefix } from '../../dataplane/packet/ip.js';
 
 test('a SID is the locator with the function behind it, whatever the length of the function', () => {
@@ -12,4 +13,25 @@ test('a SID is the locator with the function behind it, whatever the length of t
   assert.equal(sid('fcbb:bb00:1::/48', 48, 0x0001), 'fcbb:bb00:1::1:0:0');
   assert.equal(sid('fcbb:bb00:1::/48', 80, 0xe001), 'fcbb:bb00:1::e001');
   assert.throws(() => sid('fcbb:bb00:1::/48', 12, 0x1000), RangeError);
+});
+
+test('an instance has End.DX6 or, for an IPv4 service, End.DX4, whose node gets a route by itself once', () => {
+  const instance = (service: string, id: number, address: string): object => ({ service, id, node: { address, interface: 'eth2' } });
+  const result = parseConfig(
+    JSON.stringify({
+      router: { id: '10.0.0.1', loopback: 'fc00:0:1::1', locator: 'fcbb:bb00:1::/48', domainSources: ['fc00::/16'] },
+      interfaces: { eth2: { role: 'node' } },
+      cpn: {
+        servicePrefixes: ['2001:db8:5e::/48', '198.51.100.0/24'],
+        instances: [instance('2001:db8:5e::1', 1, '2001:db8:b::2'), instance('198.51.100.1', 2, '10.1.1.2'), instance('198.51.100.2', 3, '10.1.1.2')],
+      },
+    }),
+  );
+  assert.ok(result.ok);
+  const sids = localSids(result.config);
+  assert.deepEqual(sids.map(({ behaviour }) => behaviour.kind), ['End', 'End.DX6', 'End.DX4', 'End.DX4']);
+  const routes = sidRoutes(sids);
+  assert.deepEqual(routes.slice(sids.length), [
+    { prefix: '10.1.1.2/32', metric: 1023, target: { kind: 'unicast', nextHops: [{ gateway: '10.1.1.2', interface: 'eth2', onLink: true }] } },
+  ]);
 });

@@ -251,6 +251,7 @@ export class NodeRegistry {
     if (!this.prefixes.some((prefix) => prefix.contains(bytes))) return `${service} is in no service prefix of this router`;
     if (!inside(record.policy.services, bytes)) return `node ${record.id} may not announce ${service}`;
     const at = parseIp(address)!;
+    if (at.length !== bytes.length) return `the instance address ${address} is of another IP version than ${service}: no SID delivers packets of one to the other`;
     if (this.prefixes.some((prefix) => prefix.contains(at))) return `the instance address ${address} is inside a service prefix`;
     if (record.policy.addresses.length > 0 && !inside(record.policy.addresses, at)) return `node ${record.id} may not use the address ${address}`;
     if (address === this.config.router.loopback) return `${address} is the router's own address`;

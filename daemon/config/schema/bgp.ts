@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../scalars.js';
 import { asNumber, asPathLists, policies, prefixLists } from './bgp-policy.js';
-import { byKey, dottedQuad, duration, flag, integer, ip, line, list, mapping, name, oneOf, port, prefix, quantity, servicePrefix, text } from './common.js';
+import { byKey, dottedQuad, duration, flag, integer, ip, line, list, mapping, name, oneOf, port, prefix, quantity, text } from './common.js';
 
 const holdTime = quantity('a hold time of 0 (none) or 3s to 65535s (RFC 4271 section 4.2)', (value) => {
   const ms = parseDuration(value);
@@ -44,7 +44,7 @@ const options = {
   gtsm: gtsm.optional(),
   password: password.optional(),
   cpn: flag.optional(),
-  cpnAccept: list(servicePrefix, 'service prefixes').optional(),
+  cpnAccept: list(prefix, 'service prefixes').optional(),
   addPath: oneOf('both', 'receive', 'send', 'none').optional(),
   nextHopSelf: flag.optional(),
   routeReflectorClient: flag.optional(),

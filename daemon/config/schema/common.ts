@@ -12,6 +12,7 @@ import {
   parseOctets,
   parsePrefix,
   parseQuantity,
+  parseServicePrefix,
 } from '../scalars.js';
 
 /** A text that `parse` turns into a value; `expected` is the description and the error. */
@@ -81,10 +82,7 @@ export const globalIpv6 = text('a global IPv6 address (not link-local, multicast
 });
 export const prefix = text('a prefix "address/length" without host bits', parsePrefix);
 export const ipv6Prefix = text('an IPv6 prefix "address/length" without host bits', (value) => (value.includes(':') ? parsePrefix(value) : undefined));
-export const servicePrefix = text('an IPv6 prefix "address/length" without host bits; IPv4 services are not supported by this version', (value) =>
-  value.includes(':') ? parsePrefix(value) : undefined,
-);
-export const service = text('an IPv6 address; IPv4 services are not supported by this version', parseIpv6Address);
+export const servicePrefix = text('a unicast prefix "address/length" without host bits', parseServicePrefix);
 export const interfaceName = text('an interface name of 1 to 15 characters', (value) => (/^[^\s/:]{1,15}$/.test(value) ? value : undefined));
 export const dottedQuad = text('a dotted quad such as 10.0.0.1, not 0.0.0.0', (value) => (value.includes('.') && value !== '0.0.0.0' ? (value.includes(':') ? undefined : canonicalIp(value)) : undefined));
 export const name = text('a name of 1 to 63 letters, digits, dots, dashes and underscores', (value) => (/^[\w.-]{1,63}$/.test(value) ? value : undefined));

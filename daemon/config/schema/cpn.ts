@@ -1,7 +1,8 @@
 /** Services, instances, and what is measured and announced of them. */
 import { z } from 'zod';
-import { parseDuration, parseIpv6Address } from '../scalars.js';
-import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, quantity, service, servicePrefix, text } from './common.js';
+import { canonicalIp } from '../../../dataplane/packet/ip.js';
+import { parseDuration } from '../scalars.js';
+import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, quantity, servicePrefix, text } from './common.js';
 import { healthCheck } from './health.js';
 import { stamp } from './stamp.js';
 import { ways } from './via.js';
@@ -27,16 +28,16 @@ const validity = quantity('a validity of 0 (as long as the session lives) or 3s 
 });
 
 const serviceConfig = mapping({
-  id: text('an IPv6 address or "default"; IPv4 services are not supported by this version', (value) => (value === 'default' ? value : parseIpv6Address(value))),
+  id: text('an IP address or "default"', (value) => (value === 'default' ? value : canonicalIp(value))),
   requirements: requirements.prefault({}),
   via: byKey(ipv6, ways, 'exit router ID to transit SIDs').default({}),
   announce: mapping({ minInterval: minInterval.optional(), maxInterval: maxInterval.optional(), threshold: threshold.optional(), validity: validity.optional() }).optional(),
 });
 
 const instance = mapping({
-  service,
+  service: ip,
   id: integer(1, U32, 'an instance number'),
-  node: mapping({ address: ipv6, interface: interfaceName }),
+  node: mapping({ address: ip, interface: interfaceName }),
   sid: globalIpv6.optional(),
   computing: list(
     mapping({ class: CLASSES, chip: oneOf('mixed', 'cpu', 'gpu', 'dpu', 'npu', 'tpu', 'fpga').default('mixed'), total: operations, residual: operations.optional() }),
@@ -55,7 +56,7 @@ const FOREIGN_ATTRIBUTES = new Set([...Array(43).keys(), 128, 129, 254]);
 const FOREIGN_OPTIONS = new Set([0x00, 0x01, 0x04, 0x05, 0x07, 0x08, 0x0f]);
 
 export const cpn = mapping({
-  servicePrefixes: list(servicePrefix, 'IPv6 prefixes').default([]),
+  servicePrefixes: list(servicePrefix, 'prefixes').default([]),
   attributeType: z
     .int({ error: 'a BGP attribute type from 43 to 255 that is neither 128, 129 nor 254' })
     .refine((value) => value > 0 && value < 256 && !FOREIGN_ATTRIBUTES.has(value), { error: 'a BGP attribute type from 43 to 255 that is neither 128, 129 nor 254' })

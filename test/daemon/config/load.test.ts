@@ -55,7 +55,9 @@ const BAD: readonly Bad[] = [
   ['attribute type 254', `${ROUTER}cpn:\n  attributeType: 254\n`, 7, 'cpn.attributeType', /neither 128, 129 nor 254/, /254/],
   ['attribute type of AS_PATH', `${ROUTER}cpn:\n  attributeType: 2\n`, 7, 'cpn.attributeType', /43 to 255/, /2/],
   ['an option type that must be discarded when unknown', `${ROUTER}cpn:\n  requirementOption: 0x5e\n`, 7, 'cpn.requirementOption', /skip if unknown/, /94/],
-  ['an IPv4 service prefix', `${ROUTER}cpn:\n  servicePrefixes: [192.0.2.0/24]\n`, 7, 'cpn.servicePrefixes[0]', /IPv4 services are not supported by this version/, /192\.0\.2\.0/],
+  ['a service prefix of multicast addresses', `${ROUTER}cpn:\n  servicePrefixes: [239.1.0.0/16]\n`, 7, 'cpn.servicePrefixes[0]', /a unicast prefix/, /239\.1\.0\.0/],
+  ['a service prefix of IPv4-mapped addresses', `${ROUTER}cpn:\n  servicePrefixes: ["::ffff:192.0.2.0/120"]\n`, 7, 'cpn.servicePrefixes[0]', /a unicast prefix/, /192\.0\.2\.0/],
+  ['an IPv4 service prefix over an interface', `${ROUTER}interfaces: {eth0: {addresses: [192.0.2.1/24]}}\ncpn:\n  servicePrefixes: [192.0.2.128/25]\n`, 8, 'cpn.servicePrefixes[0]', /addresses of eth0/, /192\.0\.2\.0\/24/],
   ['a validity of half seconds', `${ROUTER}cpn:\n  announce:\n    validity: 4500ms\n`, 8, 'cpn.announce.validity', /whole seconds/, /4500ms/],
   ['three transit SIDs', `${ROUTER}cpn:\n  servicePrefixes: [2001:db8:5e::/48]\n  services:\n    - id: 2001:db8:5e::1\n      via: {"fc00::9": ["fcbb:bb00:2::", "fcbb:bb00:3::", "fcbb:bb00:4::"]}\n`, 10, 'cpn.services[0].via["fc00::9"]', /at most 3 SIDs/, /list/],
   ['three transit SIDs in one of several ways', `${ROUTER}cpn:\n  services:\n    - id: default\n      via: {"fc00::9": [["fcbb:bb00:2::"], {segments: ["fcbb:bb00:2::", "fcbb:bb00:3::", "fcbb:bb00:4::"]}]}\n`, 9, 'cpn.services[0].via["fc00::9"][1].segments', /at most 3 SIDs/, /list/],
@@ -89,6 +91,8 @@ cpn:
 ${fields}`;
 
 const BAD_INSTANCES: readonly Bad[] = [
+  ['an IPv4 service at an IPv6 node', withInstance('      service: 192.0.2.1\n').replace('5e::/48"', '5e::/48", 192.0.2.0/24'), 11, 'cpn.instances[0].node.address', /an IPv4 address, because End\.DX4/, /2001:db8:b:1::2/],
+  ['an IPv6 service at an IPv4 node', withInstance('      service: 2001:db8:5e::1\n').replace('"2001:db8:b:1::2"', '10.1.1.2'), 11, 'cpn.instances[0].node.address', /an IPv6 address, because End\.DX6/, /10\.1\.1\.2/],
   ['an instance whose service is in no service prefix', withInstance('      service: 2001:db8:6e::1\n'), 12, 'cpn.instances[0].service', /inside cpn\.servicePrefixes/, /2001:db8:6e::1/],
   ['a SID of another locator', withInstance('      service: 2001:db8:5e::1\n      sid: "fcbb:bb00:2:e001::"\n'), 13, 'cpn.instances[0].sid', /inside the own locator fcbb:bb00:1::\/48/, /fcbb:bb00:2:e001::/],
   ['the End SID as instance SID', withInstance('      service: 2001:db8:5e::1\n      sid: "fcbb:bb00:1:1::"\n'), 13, 'cpn.instances[0].sid', /other than the End and End\.X/, /fcbb:bb00:1:1::/],

@@ -78,11 +78,13 @@ describe('prediction', () => {
 });
 
 describe('feasibility', () => {
+  const ofService = (service: string, item: SelectorInput): SelectorInput => ({ ...item, candidate: { ...item.candidate, service } });
   /** [what, input, requirements, code of the reason against] */
   const CASES: readonly (readonly [string, SelectorInput, Partial<Requirements>, string])[] = [
     ['an exit that does not answer', input(1, {}, { alive: false }), {}, 'path'],
     ['a SID without a route', input(1, {}, { resolved: false }), {}, 'route'],
     ['an End.DX4 SID', input(1, { sid: { sid: 'fcbb:bb00:1:e001::', behaviour: 0x11, structure: { block: 32, node: 16, function: 16, argument: 0 } } }), {}, 'sid'],
+    ['an End.DX6 SID of an IPv4 service', ofService('192.0.2.1', input(1)), {}, 'sid'],
     ['a draining instance', input(1, { draining: true }), {}, 'draining'],
     ['a latency above the maximum', input(1), { latencyUs: 14_999 }, 'latency'],
     ['a class that is not offered', input(1), { computing: { class: 3, minResidual: 1n } }, 'computing'],

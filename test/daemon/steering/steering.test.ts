@@ -325,11 +325,23 @@ describe('failover', () => {
     assert.equal(bench.steering.policies.size, 2);
   });
 
-  it('makes no candidate of a service that is no IPv6 address', () => {
-    const bench = new Bench();
-    bench.rib.advertise(makeAdvertisement(2, 1, { service: '192.0.2.1' }));
+  it('steers the flows of an IPv4 service apart from those of IPv6, and finds them again by its address', () => {
+    const service = '192.0.2.1';
+    const sid = { sid: 'fcbb:bb00:2:e004::', behaviour: 0x11, structure: { block: 32, node: 16, function: 16, argument: 0 } };
+    const bench = new Bench().announce(3);
+    bench.rib.advertise(makeAdvertisement(2, 1, { service, instances: [makeInstance(2, 1, { sid })] }));
     bench.rib.flush();
-    assert.equal(bench.steering.serviceState('192.0.2.1'), undefined);
+    const from = (port: number): FlowKey => ({ source: '10.0.0.2', destination: service, protocol: 17, sourcePort: port, destinationPort: 80 });
+    for (const port of [1, 2]) assert.deepEqual(bench.flows.packet(from(port)).segments, [sid.sid]);
+    assert.deepEqual(bench.send(0, 1), [SID3]);
+    assert.equal(bench.flows.packet({ ...from(3), destination: '192.0.2.2' }).policy, NO_SERVICE);
+    const pinned = [...pinnedFlows(bench.steering, bench.flows, 0n, { service })].flat();
+    assert.deepEqual(pinned.map(({ source, sourcePort, exit }) => [source, sourcePort, exit]).sort(), [['10.0.0.2', 1, exitOf(2)], ['10.0.0.2', 2, exitOf(2)]]);
+    const explained = explain(bench.steering, service, bench.clock.now(), NO_REQUIREMENTS, '10.0.0.2');
+    assert.equal(explained.chosen?.member.exit, exitOf(2));
+    assert.ok(explained.candidates[0]!.reasons.some(({ text }) => text === 'the SID delivers IPv4'));
+    // A client of the other version cannot be the source of such a flow: the best candidate is named.
+    assert.equal(explain(bench.steering, service, bench.clock.now(), NO_REQUIREMENTS, '2001:db8::1').chosen?.member.exit, exitOf(2));
   });
 
   it('leaves moved flows where they are when the dead exit comes back, and gives it fresh ids', () => {

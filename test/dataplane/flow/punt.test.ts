@@ -73,7 +73,7 @@ describe('the punt path', () => {
     policies.set([{ policy: 16, segments: [SID], mtu: 1500 }, { policy: 17, segments: [], mtu: 1500 }]);
     punt = new PuntPath(
       { device, flows, newFlows, fragments, policies, sendIcmpv4: (packet) => errors.push(packet) > 0, nowNs: () => nowNs },
-      { routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64')], requirementOption: 0x1e },
+      { routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64'), Prefix.from('198.51.100.0/24')], requirementOption: 0x1e },
       1500,
     );
     punt.onPunt(() => 16);
@@ -116,6 +116,51 @@ describe('the punt path', () => {
     const label = ((sent![1]! & 0xf) << 16) | (sent![2]! << 8) | sent![3]!;
     assert.equal(label, flowLabelOf(flowHash(encodeFlowKey(keyOf('UDP')))));
     assert.equal(((sent![0]! & 0xf) << 4) | (sent![1]! >> 4), 0xb8);
+  });
+
+  it('sends an IPv4 packet behind an outer header that says so, and touches nothing in it', () => {
+    const packet = vector('IPv4 UDP');
+    const [sent] = run(packet);
+    assert.deepEqual(sent!.subarray(OVERHEAD), packet);
+    // Next header of the IPv6 header: routing; of the SRH: IPv4.
+    assert.deepEqual([sent![6], sent![40]], [43, 4]);
+    assert.equal(((sent![0]! & 0xf) << 4) | (sent![1]! >> 4), 0xb8);
+    assert.equal(((sent![1]! & 0xf) << 16) | (sent![2]! << 8) | sent![3]!, flowLabelOf(flowHash(encodeFlowKey(keyOf('IPv4 UDP')))));
+    // The slot is one for both versions.
+    assert.equal(run(vector('UDP'))[0]![40], 41);
+    assert.equal(entry(keyOf('IPv4 UDP'))!.packets, 1n);
+  });
+
+  it('tells an IPv4 client by ICMPv4 that there is no exit, and leaves source and header checksum to the kernel', () => {
+    for (const [answer, code] of [[NO_SERVICE, 0], [NO_CANDIDATE, 1]] as const) {
+      punt.onPunt(() => answer);
+      assert.equal(run(vector('IPv4 UDP')).length, 0);
+      const error = errors.pop()!;
+      assert.deepEqual([error[9], error[20], error[21]], [1, 3, code]);
+      assert.deepEqual([error.subarray(12, 16), error.subarray(16, 20)], [Uint8Array.of(0, 0, 0, 0), vector('IPv4 UDP').subarray(12, 16)]);
+    }
+    assert.equal(punt.counters.errorsSent, 2);
+  });
+
+  it('answers an IPv4 packet that no longer fits by Fragmentation Needed where DF is set, and not otherwise', () => {
+    const packet = (length: number, flags: number): Uint8Array => {
+      const bytes = new Uint8Array(length);
+      bytes.set(vector('IPv4 UDP'));
+      new DataView(bytes.buffer).setUint16(2, length);
+      bytes[6] = flags;
+      return bytes;
+    };
+    assert.equal(run(packet(1500 - OVERHEAD, 0x40))[0]!.length, 1500);
+    assert.equal(run(packet(1500 - OVERHEAD + 1, 0x40), packet(1500 - OVERHEAD + 1, 0)).length, 0);
+    assert.equal(errors.length, 1);
+    assert.deepEqual([errors[0]![20], errors[0]![21], new DataView(errors[0]!.buffer).getUint16(26)], [3, 4, 1500 - OVERHEAD]);
+    assert.equal(punt.counters.tooBig, 2);
+  });
+
+  it('sends later fragments of IPv4 after their first one', () => {
+    assert.equal(run(vector('IPv4 later fragment')).length, 0);
+    assert.equal(run(vector('IPv4 first fragment'), vector('IPv4 later fragment')).length, 2);
+    assert.equal(entry(keyOf('IPv4 first fragment'))!.packets, 2n);
   });
 
   it('writes the flow entry before the packet leaves', () => {
@@ -257,7 +302,7 @@ describe('the punt path', () => {
   it('never throws on any octets', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 120 }), { maxLength: 10 }), (tails) => {
-        run(...tails.map((tail) => Uint8Array.from([...vector('UDP').subarray(0, 40), ...tail])), ...tails);
+        run(...['UDP', 'IPv4 UDP'].flatMap((name) => tails.map((tail) => Uint8Array.from([...vector(name).subarray(0, name === 'UDP' ? 40 : 20), ...tail]))), ...tails);
       }),
       { numRuns: 300 },
     );

@@ -41,6 +41,8 @@ const ROUTES: Readonly<Record<string, RouteMessage>> = {
   'seg6local End.DX4': sid('fc00:1::4/128', 6, { nextHop4: '192.0.2.2' }),
   'seg6local End.DT6': sid('fc00:1::5/128', 7, { table: 254 }),
   'seg6local End with counters': sid('fc00:1::6/128', 1, { counters: { packets: 0n, bytes: 0n, errors: 0n } }),
+  'IPv4 route over an IPv6 gateway': route('198.51.102.0/24', { metric: 1024, nextHops: [hop({ gateway: GATEWAY })] }),
+  'IPv4 route to a node as its own gateway': route('192.0.2.2/32', { metric: 1023, flags: 4, nextHops: [hop({ gateway: '192.0.2.2', flags: 4 })] }),
   'IPv4 multipath route': route('198.51.101.0/24', { metric: 100, nextHops: [hop({ gateway: '192.0.2.2' }), hop({ gateway: '192.0.2.3', weight: 256 })] }),
 };
 
@@ -134,7 +136,7 @@ test("the kernel's dump of routes decodes to what iproute2 shows of it", () => {
         table: text(shown['table']) || 'main',
         metric: (shown['metric'] as number | undefined) ?? 0,
         mtu: (shown['metrics'] as { mtu?: number }[] | undefined)?.[0]?.mtu ?? 0,
-        hops: hops.map((next: Record<string, unknown>) => `${text(next['gateway'])} ${text(next['dev'])} ${text(next['weight'])} ${text(next['encap'])}`).sort(),
+        hops: hops.map((next: Record<string, unknown>) => `${text(next['gateway'] ?? (next['via'] as { host: string } | undefined)?.host)} ${text(next['dev'])} ${text(next['weight'])} ${text(next['encap'])}`).sort(),
       };
     });
     assert.deepEqual(decoded, expected);

@@ -59,6 +59,23 @@ describe('classification of packets built by scapy', () => {
     }
   });
 
+  it('never throws and never reads outside an IPv4 packet, whatever the octets', () => {
+    const classifier = new Classifier();
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 20, maxLength: 100 }), fc.integer({ min: 0, max: 15 }), fc.constantFrom(1, 6, 17, 58, 132), fc.boolean(), (bytes, words, protocol, whole) => {
+        bytes[0] = 0x40 | words;
+        bytes[2] = 0;
+        bytes[3] = bytes.length;
+        bytes[9] = protocol;
+        if (whole) bytes[6] = bytes[7] = 0;
+        const kind = classifier.classify(bytes, 0, bytes.length);
+        if (words < 5 || words * 4 > bytes.length) assert.equal(kind, PacketKind.Malformed);
+        if (kind === PacketKind.Flow) assert.deepEqual([classifier.octets, decodeFlowKey(classifier.key).protocol], [bytes.length, protocol]);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   it('never throws and never reads outside, whatever the octets', () => {
     const classifier = new Classifier();
     const header = fc.constantFrom(0, 6, 17, 43, 44, 50, 51, 58, 59, 60, 132);

@@ -11,7 +11,8 @@ import { capturedPacket, hex, vectors } from './vectors.js';
 describe('H.Encaps', () => {
   for (const vector of vectors.encapsulated) {
     const form = vector.reduced ? 'H.Encaps.Red' : 'H.Encaps';
-    it(`writes ${form} with ${vector.segments.length} segments as scapy does`, () => {
+    const version = vector.inner.startsWith('4') ? 'IPv4' : 'IPv6';
+    it(`writes ${form} of ${version} with ${vector.segments.length} segments as scapy does`, () => {
       const inner = hex(vector.inner);
       const segments = vector.segments.map((segment) => parseIp(segment)!);
       const outer = buildOuterHeader(parseIp(vectors.router)!, segments, vector.reduced);

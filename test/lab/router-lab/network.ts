@@ -11,6 +11,7 @@
  * exit1, exit2, t1, t2 and entry peer with the reflector; exit3 peers with the entry alone. node0 is an instance of the entry itself.
  */
 import { stringify } from 'yaml';
+import { clientCommands, frrLines, nodeCommands } from './ipv4.js';
 
 export const LOOPBACK = {
   entry: 'fc00:0:1::1',
@@ -173,17 +174,17 @@ export const yamlOf = (config: FileConfig): string => stringify(config);
 
 const address = (text: string, device: string): string => `ip -6 address add ${text} dev ${device} nodad`;
 
-/** The topology file; configurations lie beside it as ROUTER.yaml. */
-export function topology(name: string): string {
+/** The topology file; configurations lie beside it as ROUTER.yaml. `ipv4`: hosts have IPv4 addresses too. */
+export function topology(name: string, ipv4: boolean): string {
   const nodes: Record<string, object> = {
-    client: { exec: [address(`${CLIENT}/64`, 'eth1'), `${address(`${CLIENT2}/64`, 'eth1')} preferred_lft 0`, 'ip -6 route add default via 2001:db8:c::1'] },
+    client: { exec: [address(`${CLIENT}/64`, 'eth1'), `${address(`${CLIENT2}/64`, 'eth1')} preferred_lft 0`, 'ip -6 route add default via 2001:db8:c::1', ...(ipv4 ? clientCommands : [])] },
     rr: { image: 'frrouting/frr:v8.4.4', binds: ['daemons:/etc/frr/daemons:ro', 'frr.conf:/etc/frr/frr.conf:ro'] },
   };
   for (const router of ROUTERS) nodes[router] = { image: 'cpn/router:latest', binds: [`${router}.yaml:/etc/cpn/cpnd.yaml:ro`] };
   for (const number of [0, 1, 2, 3]) {
     const link = number === 0 ? '2001:db8:b:' : `2001:db8:b:${number}:`;
     nodes[`node${number}`] = {
-      exec: [address(`${link}:2/64`, 'eth1'), `ip -6 route add default via ${link}:1`, ...Object.values(SERVICE).map((service) => address(`${service}/128`, 'lo'))],
+      exec: [address(`${link}:2/64`, 'eth1'), `ip -6 route add default via ${link}:1`, ...Object.values(SERVICE).map((service) => address(`${service}/128`, 'lo')), ...(ipv4 ? nodeCommands(number) : [])],
     };
   }
   const links = [
@@ -205,7 +206,7 @@ export function topology(name: string): string {
 export const FRR_DAEMONS = 'zebra=yes\nbgpd=yes\nstaticd=yes\nvtysh_enable=yes\n';
 
 /** The reflector: ADD-PATH to every client. */
-export function frrConfiguration(): string {
+export function frrConfiguration(ipv4: boolean): string {
   const clients = ROUTERS.filter((router) => router !== 'exit3').map((router) => LOOPBACK[router]);
   return [
     'frr defaults traditional',
@@ -223,6 +224,7 @@ export function frrConfiguration(): string {
     ' neighbor cpn timers 3 9',
     ' neighbor cpn timers connect 1',
     ...clients.map((client) => ` neighbor ${client} peer-group cpn`),
+    ...(ipv4 ? frrLines : []),
     ' address-family ipv6 unicast',
     '  neighbor cpn activate',
     '  neighbor cpn route-reflector-client',

@@ -9,6 +9,7 @@ import { Lab, waitFor, type ExecResult, type NodeProcess } from '../../../lab/in
 import { checkout } from '../../../lab/runner/checkout.js';
 import type * as view from '../../../daemon/northbound/facade.js';
 import { bgpMethods, computingMethods, routerMethods } from '../../../proto/methods.js';
+import { addIpv4 } from './ipv4.js';
 import { configurations, FRR_DAEMONS, frrConfiguration, ROUTERS, SERVICE, topology, yamlOf, type FileConfig, type RouterName } from './network.js';
 
 export { LOOPBACK, SERVICE, sidOf, CLIENT, CLIENT2, END, END_X, REFLECTOR } from './network.js';
@@ -108,9 +109,13 @@ export class Network {
   lab!: Lab;
   private ports = 20_000;
 
+  /** Whether hosts and services have IPv4 addresses too (ipv4.ts). */
+  private constructor(private readonly ipv4: boolean) {}
+
   /** Brings the network up, with the service on every node; ready when the entry sees all candidates with measured paths. */
-  static async up(): Promise<Network> {
-    const network = new Network();
+  static async up({ ipv4 = false } = {}): Promise<Network> {
+    const network = new Network(ipv4);
+    if (ipv4) addIpv4(network.configurations);
     try {
       await network.start();
     } catch (error) {
@@ -122,9 +127,9 @@ export class Network {
 
   private async start(): Promise<void> {
     const file = join(this.folder, 'routers.clab.yml');
-    writeFileSync(file, topology(`routerlab-${process.pid}-${count++}`));
+    writeFileSync(file, topology(`routerlab-${process.pid}-${count++}`, this.ipv4));
     writeFileSync(join(this.folder, 'daemons'), FRR_DAEMONS);
-    writeFileSync(join(this.folder, 'frr.conf'), frrConfiguration());
+    writeFileSync(join(this.folder, 'frr.conf'), frrConfiguration(this.ipv4));
     for (const router of ROUTERS) this.write(router);
     this.lab = await Lab.up(file, { log: (line) => assert.ok(!line.startsWith('ERROR'), line) });
     for (const number of [0, 1, 2, 3]) await this.startServer(`node${number}`);
@@ -220,7 +225,7 @@ export class Network {
   // ----- traffic
 
   async startServer(node: string): Promise<void> {
-    const server = await this.lab.node(node).spawn([process.execPath, tool('server'), '--address', '::', '--port', String(PORT), '--name', node, '--log', 'none']);
+    const server = await this.lab.node(node).spawn([process.execPath, tool('server'), '--address', '::', ...(this.ipv4 ? ['--address', '0.0.0.0'] : []), '--port', String(PORT), '--name', node, '--log', 'none']);
     this.servers.set(node, server);
     await waitFor(() => server.stdout.includes('"listening"'), { timeoutMs: 10_000, what: `the service on ${node}` });
   }

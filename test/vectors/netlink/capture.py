@@ -40,6 +40,8 @@ REQUESTS = {
     "seg6local End with counters": f"-6 route add fc00:1::6/128 {LOCAL} End count dev v0 metric 1024 proto 210",
     "IPv4 route": "-4 route add 198.51.100.0/24 via 192.0.2.2 dev v0 metric 100 proto 210 mtu 1400",
     "IPv4 multipath route": "-4 route add 198.51.101.0/24 metric 100 proto 210 nexthop via 192.0.2.2 dev v0 weight 1 nexthop via 192.0.2.3 dev v0 weight 256",
+    "IPv4 route over an IPv6 gateway": "-4 route add 198.51.102.0/24 via inet6 2001:db8:1::2 dev v0 metric 1024 proto 210",
+    "IPv4 route to a node as its own gateway": "-4 route add 192.0.2.2/32 via 192.0.2.2 dev v0 onlink metric 1023 proto 210",
     "rule by source": "-6 rule add from 2001:db8:9::/48 table 100 priority 1000",
     "rule by mark and interface": "-6 rule add fwmark 0x10/0xff iif v0 table 1000 priority 1001 protocol 210",
     "link up": "link set dev v1 up",
