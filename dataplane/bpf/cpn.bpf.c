@@ -731,7 +731,7 @@ static __noinline int ingress_ipv4(struct __sk_buff *skb, const __u32 network)
   packet.states_no_size = packet.total == 0 && skb->gso_size != 0;
   map_address(&packet.key.source, inner->saddr);
   packet.key.destination = prefix.address;
-  /* Options are for the stack to process (RFC 1812 section 4.2.2.1), which then hands the packet to the daemon. */
+  /* Options are for the stack to process (RFC 1812 section 5.3.13), which then hands the packet to the daemon. */
   if (inner->version == 4 && inner->ihl > 5)
     return punt(skb, &packet.key);
   if (inner->version != 4 || inner->ihl < 5 || (packet.total < 20 && !packet.states_no_size) || !checksum_holds(inner))

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NO_CANDIDATE } from '../../dataplane/dataplane.js';
 import { FakeDataplane } from '../../dataplane/fake.js';
+import { Classifier, PacketKind } from '../../dataplane/packet/classify.js';
+import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
 
 const FLOW = { source: '2001:db8::1', destination: 'fd5e::1', protocol: 17, sourcePort: 1, destinationPort: 2 };
 const SID = 'fc00:bb:2:1::';
@@ -74,6 +76,21 @@ describe('the dataplane in memory', () => {
     assert.deepEqual(routes.status('fc00::/48'), { installed: false, error: 'Invalid argument' });
     routes.refuse('fc00::/48', undefined);
     assert.deepEqual(routes.status('fc00::/48'), { installed: true });
+  });
+
+  it('punts an IPv4 packet where the addresses of a flow are IPv4, as the kernel would', () => {
+    const { flows } = new FakeDataplane();
+    flows.setPolicies([{ policy: 16, segments: [SID], mtu: 1500 }]);
+    const key = { source: '10.0.0.2', destination: '198.51.100.1', protocol: 6, sourcePort: 1024, destinationPort: 443 };
+    const classifier = new Classifier();
+    flows.onPunt(({ arena, offset, length, key: octets }) => {
+      assert.equal(classifier.classify(arena, offset, length), PacketKind.Flow);
+      assert.deepEqual([decodeFlowKey(classifier.key), decodeFlowKey(octets)], [key, key]);
+      return 16;
+    });
+    assert.deepEqual(flows.packet(key).segments, [SID]);
+    assert.equal(flows.packet(key).policy, 16);
+    assert.equal(flows.size, 1);
   });
 
   it('lowers the MTU of the policies a Packet Too Big is about', () => {

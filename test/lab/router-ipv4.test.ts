@@ -82,6 +82,20 @@ test('an exit sends to the node that is meant, not to whoever answers for the se
   assert.ok(!known.includes(SERVICE_IPV4.main), known);
 });
 
+test('strict reverse path filtering, which would drop answers, gives way: loose where there is an IPv4 address, off elsewhere, untouched at clients', async () => {
+  const filter = async (router: 'entry' | 'exit1'): Promise<string> => {
+    const names = ['all', 'eth1', 'eth2'].map((name) => `net.ipv4.conf.${name}.rp_filter`);
+    return (await network.lab.node(router).run(['sysctl', '-n', ...names])).trim().split('\n').join(' ');
+  };
+  for (const router of ['entry', 'exit1'] as const) {
+    await network.lab.node(router).run(['sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1']);
+    await network.reload(router, () => undefined);
+  }
+  assert.equal(await filter('entry'), '0 1 0', 'client, core');
+  assert.equal(await filter('exit1'), '0 0 2', 'core, node');
+  assert.equal((await network.send(SERVICE_IPV4.main, '--flows', '10')).answered, 10);
+});
+
 test('cpnctl explains, shows and clears what it has of an IPv4 service', async () => {
   const explained = await network.json<{ service: string; chosen: { exit: string }; candidates: unknown[] }>('entry', 'explain', SERVICE_IPV4.main, '--from', CLIENT_IPV4);
   assert.equal(explained.candidates.length, 3);
