@@ -66,11 +66,31 @@ export const isServiceRoute = (local: Pick<LocalSpeaker, 'servicePrefixes'>, pre
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab]/.test(address);
 
+/** How many attributes `recent` knows. */
+const recentCount = 16;
+
 /** As `memo`, for routes that come one after the other, as those of one UPDATE do, without keeping anything else alive. */
 function remembered<Result>(apply: (attributes: PathAttributes) => Result): (attributes: PathAttributes) => Result {
   let last: { readonly attributes: PathAttributes; readonly result: Result } | undefined;
   return (attributes) => {
     if (last?.attributes !== attributes) last = { attributes, result: apply(attributes) };
+    return last.result;
+  };
+}
+
+/** The same for a few attributes, in whichever order: routes of some UPDATEs are told in one batch, and share what comes out. */
+function recent<Result>(apply: (attributes: PathAttributes) => Result): (attributes: PathAttributes) => Result {
+  const known: { readonly attributes: PathAttributes; readonly result: Result }[] = [];
+  let next = 0;
+  let last: { readonly attributes: PathAttributes; readonly result: Result } | undefined;
+  return (attributes) => {
+    if (last?.attributes === attributes) return last.result;
+    last = known.find((other) => other.attributes === attributes);
+    if (!last) {
+      last = { attributes, result: apply(attributes) };
+      known[next] = last;
+      next = (next + 1) % recentCount;
+    }
     return last.result;
   };
 }
@@ -146,11 +166,13 @@ export interface Exported {
 export function exporter(local: LocalSpeaker, peer: PeerPolicy, localAddress: string, resolve: NextHopResolver): (path: Path) => Exported | string {
   const self: NextHop = isLinkLocal(localAddress) ? { address: local.loopback, linkLocal: localAddress } : { address: localAddress.includes(':') ? localAddress : local.loopback, linkLocal: undefined };
   const chain = peer.export instanceof PolicyChain ? peer.export : undefined;
-  const learned = memo((attributes) => withoutMed(attributes, peer.kind));
-  const originated = memo((attributes) => (attributes.localPref === undefined ? { ...attributes, localPref: defaultLocalPref } : attributes));
-  const finish = memo((attributes) => (peer.kind === 'ebgp' ? toExternal(local, peer, attributes) : attributes));
+  // What a policy gives out is remembered by what it got, as on import.
+  const kept = chain ? memo : recent;
+  const learned = kept((attributes) => withoutMed(attributes, peer.kind));
+  const originated = kept((attributes) => (attributes.localPref === undefined ? { ...attributes, localPref: defaultLocalPref } : attributes));
+  const finish = recent((attributes) => (peer.kind === 'ebgp' ? toExternal(local, peer, attributes) : attributes));
   // Service routes carry NO_EXPORT, but where a marked peer of another AS adds it again.
-  const finishService = memo((attributes) => (peer.kind === 'ebgp' ? withoutCommunity(finish(attributes), NO_EXPORT) : withCommunity(attributes, NO_EXPORT)));
+  const finishService = recent((attributes) => (peer.kind === 'ebgp' ? withoutCommunity(finish(attributes), NO_EXPORT) : withCommunity(attributes, NO_EXPORT)));
   const begin = (path: Path): PathAttributes => {
     if (path.source.kind === 'local') return originated(path.attributes);
     return path.source.kind === 'ibgp' && peer.kind === 'ibgp' ? reflectedAttributes(path, local.clusterId) : learned(path.attributes);

@@ -92,7 +92,8 @@ export class RouteExchange {
   update(message: UpdateMessage): void {
     const { negotiated } = this.session ?? {};
     if (!negotiated) return;
-    const now = this.environment.clock.now();
+    // Whole ms: a fraction would take memory of its own in every path.
+    const now = Math.trunc(this.environment.clock.now());
     const changes: PathChange[] = [];
     const add = (change: PathChange | undefined): void => {
       if (change) changes.push(change);
