@@ -162,6 +162,7 @@ export class LocRib {
   }
 
   private make(prefix: Destination): Entry {
+    this.giveUpEmptied();
     const entry = new Entry(prefix, this.freeIds.pop() ?? this.byId.length);
     this.byId[entry.id] = entry;
     this.table.put(entry);

@@ -5,6 +5,7 @@
 import type { Timer } from '../clock.js';
 import { AdjRibOut, type AdjRibOutOptions, type AnnouncementGroup, type Export, type OutgoingBatch } from './adj-rib-out.js';
 import type { Connection } from './connection.js';
+import type { Stream } from './transport.js';
 import type { UpdateGroups } from './update-groups.js';
 import { afiSafiOf, type Destination, type FamilyName } from './wire/families.js';
 import { UpdatePacker } from './wire/pack.js';
@@ -30,7 +31,7 @@ export interface GroupRules extends Omit<AdjRibOutOptions, 'locRib' | 'resolve'>
 /** What the group needs of a peer's session. */
 export interface GroupPeer {
   readonly address: string;
-  readonly connection: Connection;
+  readonly connection: Pick<Connection, 'sendEncoded'> & { readonly stream: Pick<Stream, 'buffered'> | undefined };
   /** All that was to be told has been written. */
   caughtUp(): void;
   report(text: string): void;
