@@ -10,6 +10,8 @@ export interface Setting {
   readonly address: string;
   readonly as: number;
   readonly neighbors: readonly { readonly address: string; readonly as: number }[];
+  /** The bare speaker measures how long its event loop is held up. */
+  readonly watchesStalls: boolean;
   /** Private to this run: configuration, sockets. */
   readonly folder: string;
 }
@@ -35,8 +37,8 @@ function write(folder: string, name: string, text: string): string {
 const speaker: Daemon = {
   name: 'cpnd, BGP alone',
   note: 'BgpSpeaker in a process of its own: no RIB, no kernel',
-  prepare({ address, as, neighbors }) {
-    const settings: SpeakerSettings = { address, as, neighbors, holdTimeMs: HOLD_S * 1000, identifier: ROUTER_ID };
+  prepare({ address, as, neighbors, watchesStalls }) {
+    const settings: SpeakerSettings = { address, as, neighbors, holdTimeMs: HOLD_S * 1000, identifier: ROUTER_ID, watchesStalls };
     return [process.execPath, ...process.execArgv, built('bgp-speaker-process.js'), JSON.stringify(settings)];
   },
 };
