@@ -148,6 +148,10 @@ export class Peer {
     return [...this.routes.values()].filter((route) => route.prefix === prefix);
   }
 
+  allRoutes(): Route[] {
+    return [...this.routes.values()];
+  }
+
   /** The octets of the last messages, for a report. */
   lastSeen(count = 2): string {
     const last = this.received.filter(({ type }) => type !== MessageType.keepalive).slice(-count).map(describe);

@@ -260,8 +260,8 @@ export class Tester {
   }
 
   /** Routes of a feeder reach a collector: the session is well. */
-  async expectWell(feeder: Peer, collector: Peer, what: string): Promise<void> {
-    const well = await this.settled(feeder, collector);
+  async expectWell(feeder: Peer, collector: Peer, what: string, options: RouteOptions = {}): Promise<void> {
+    const well = await this.settled(feeder, collector, options);
     verify(well, `${what}: the session ended: ${feeder.notification?.text ?? 'closed without NOTIFICATION'}`);
   }
 

@@ -1,5 +1,6 @@
 /** RFC 4271 sections 3, 5 and 9: what becomes of routes and their attributes on the way through the target. */
 import { casesOf } from '../case.js';
+import { stopped, through } from '../passage.js';
 import { routeText, type RouteOptions, type Tester } from '../tester.js';
 import { verify } from '../verdict.js';
 import type { Peer, Route } from '../peer.js';
@@ -8,28 +9,6 @@ import { address, join, nlri, repeat, toHex, u32, u8, update } from '../wire/bui
 
 const hexOf = (route: Route, type: number): string => toHex(route.attributes.get(type)?.value ?? u8());
 const pathHex = (...numbers: number[]): string => toHex(segment(2, numbers));
-
-/** One route goes in at a neighbour of one kind and comes out at another. */
-async function through(tester: Tester, from: 'external' | 'internal', to: 'collector' | 'internal', options: (peer: Peer) => RouteOptions = () => ({})): Promise<{ route: Route; feeder: Peer; collector: Peer }> {
-  const collector = await tester.established(to);
-  const feeder = await tester.established(from);
-  const prefix = tester.prefix();
-  feeder.send(tester.announcement(feeder, [prefix], options(feeder)));
-  return { route: await tester.mustArrive(collector, prefix, `a route from ${from} to ${to}`), feeder, collector };
-}
-
-/** A route that must not come out at a collector. */
-async function stopped(tester: Tester, from: 'external' | 'internal', to: 'collector' | 'internal', options: (peer: Peer) => RouteOptions): Promise<void> {
-  const collector = await tester.established(to);
-  const feeder = await tester.established(from);
-  // A second collector shows that the feeder is heard where the first one gets nothing.
-  const witness = from === to ? await tester.established('collector') : collector;
-  const prefix = tester.prefix();
-  feeder.send(tester.announcement(feeder, [prefix], options(feeder)));
-  await tester.expectWell(feeder, witness, 'after the route');
-  const route = collector.route(prefix);
-  verify(route === undefined, `the route came out: ${route ? routeText(route) : ''}`);
-}
 
 /** Two neighbours announce the same prefix; the first one's route must be the one that comes out. */
 async function prefers(tester: Tester, kind: readonly ['external' | 'internal', 'external' | 'internal'], better: RouteOptions, worse: RouteOptions, overrides: readonly [object, object] = [{}, {}]): Promise<void> {
