@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Profile } from '../target.js';
-import { collectorAs, type Daemon, password, servicePrefix, targetAs, targetIdentifier, testerAs } from './daemon.js';
+import { collectorAs, type Daemon, password, prefixLimit, servicePrefix, targetAs, targetIdentifier, testerAs } from './daemon.js';
 import { addressesOf, targetAddress, targetAddress4 } from './network.js';
 
 const repository = new URL('../../../../', import.meta.url);
@@ -15,10 +15,12 @@ const neighbors: Partial<Record<Profile, Readonly<Record<string, unknown>>>> = {
   external: { as: testerAs, passive: true, addPath: 'both', ...both },
   collector: { as: collectorAs, passive: true, addPath: 'both', ...both },
   internal: { as: targetAs, passive: true },
+  client: { as: targetAs, passive: true, routeReflectorClient: true },
   noPolicy: { as: testerAs, passive: true },
   active: { as: testerAs, connectRetry: '1s', ...both },
   gtsm: { as: testerAs, passive: true, gtsm: true, ...both },
   md5: { as: testerAs, passive: true, password, ...both },
+  limited: { as: testerAs, passive: true, maxPrefix: { 'ipv6-unicast': { limit: prefixLimit, action: 'restart', restartAfter: '1s' } }, ...both },
   cpn: { as: testerAs, passive: true, cpn: true, cpnAccept: [servicePrefix], ...both },
   cpnInternal: { as: targetAs, passive: true, cpn: true },
   cpnCollector: { as: collectorAs, passive: true, cpn: true, ...both },
