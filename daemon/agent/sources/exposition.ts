@@ -18,8 +18,7 @@ const SPECIAL: Readonly<Record<string, number>> = { nan: NaN, '+inf': Infinity, 
 export function parseValue(text: string): number | undefined {
   const special = SPECIAL[text.toLowerCase()];
   if (special !== undefined) return special;
-  const value = Number(text);
-  return text !== '' && !Number.isNaN(value) && /^[+-]?[\d.]/.test(text) ? value : undefined;
+  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined;
 }
 
 class Line {
