@@ -131,7 +131,9 @@ function idle(state: FsmState, event: FsmEvent, context: FsmContext): FsmResult 
       // A peer that restarts connects at once; refusing it in Idle would leave the session to the retry timer of the slower side.
       // Only a peer that keeps failing is refused.
       const damped = state.idleHoldMs > context.idleHold.initialMs * 2 ** toleratedFailures;
-      if (state.stopped || damped) return stay(state, ...(context.notificationWithoutOpen ? [notify(6, 5)] : []), { type: 'close' });
+      // The damped one gets no NOTIFICATION: two that damp each other would count that as one more failure, for ever.
+      if (damped) return stay(state, { type: 'close' });
+      if (state.stopped) return stay(state, ...(context.notificationWithoutOpen ? [notify(6, 5)] : []), { type: 'close' });
       return connectionUp(state, context, [stopTimer('idleHold')]);
     }
     default:

@@ -335,6 +335,8 @@ describe('SendNOTIFICATIONwithoutOPEN', () => {
   test('4486 section 4: a connection that is refused in Idle is told so', () => {
     const stopped = run('Established', events['ManualStop']!).state;
     assert.deepEqual(words(handleEvent(stopped, { type: 'TcpAccepted' }, outspoken).actions), ['notify 6/5', 'close']);
+    const damped = { ...stateOf('Idle'), idleHoldMs: 60_000 };
+    assert.deepEqual(words(handleEvent(damped, { type: 'TcpAccepted' }, outspoken).actions), ['close'], 'but not while it is damped');
   });
 });
 
