@@ -13,11 +13,21 @@ after(() => (network as Network | undefined)?.down());
 const entry = () => network.router('entry');
 const cpnd = () => network.lab.node('entry').daemon;
 
+/** The network of the clients, which the entry announces. */
+const CLIENT_LINK = '2001:db8:c::/64';
+
 const POLICY_FIELDS = (flow: { sourcePort: number; policy: number; exit: string }): unknown[] => [flow.sourcePort, flow.policy, flow.exit];
 const policies = async (): Promise<unknown[]> => (await entry().flows()).filter(({ service }) => service === SERVICE.main).map(POLICY_FIELDS).sort();
 
 /** Routes of ours in the entry's kernel, without what changes by itself. */
 const ours = async (): Promise<string[]> => (await network.ours('entry')).split('\n').map((line) => line.replace(/ linkdown|expires \S+/g, '').trim()).filter((line) => line !== '').sort();
+
+/** The paths of a prefix at the reflector (FRR): stale ones are those it keeps for a neighbour that restarts (RFC 4724 section 4.2). */
+async function atReflector(prefix: string): Promise<{ stale: boolean }[]> {
+  const { stdout } = await network.lab.node('rr').exec(['vtysh', '-c', `show bgp ipv6 unicast ${prefix} json`]);
+  const { paths = [] } = JSON.parse(stdout) as { paths?: { stale?: boolean }[] };
+  return paths.map(({ stale = false }) => ({ stale }));
+}
 
 for (const { signal, title } of [
   { signal: 'SIGKILL', title: 'a crash' },
@@ -32,6 +42,7 @@ for (const { signal, title } of [
 
     await cpnd().stop(signal);
     assert.deepEqual(await ours(), routes, 'the routes stay');
+    assert.deepEqual(await atReflector(CLIENT_LINK), [{ stale: true }], 'the reflector keeps what the router has announced');
     const logged = cpnd().log.length;
     await cpnd().start();
     await waitFor(() => cpnd().log.slice(logged).includes('"msg":"started"'), { timeoutMs: 10_000, what: 'the next daemon', intervalMs: 20 });
@@ -51,6 +62,29 @@ for (const { signal, title } of [
     await waitFor(async () => JSON.stringify(await ours()) === JSON.stringify(routes), { timeoutMs: 10_000, what: 'the same routes as before', intervalMs: 100 });
   });
 }
+
+test('an exit that crashes stays a candidate: its helper keeps its route until it has announced its instances again', async () => {
+  const exit1 = network.lab.node('exit1').daemon;
+  const route = `${SERVICE.one}/128`;
+  assert.deepEqual(await atReflector(route), [{ stale: false }]);
+  await exit1.stop('SIGKILL');
+  assert.deepEqual(await atReflector(route), [{ stale: true }]);
+  await exit1.start();
+  let looks = 0;
+  await waitFor(
+    async () => {
+      looks++;
+      assert.equal((await entry().candidates(SERVICE.one)).length, 1, 'the entry has its candidate all the time');
+      const paths = await atReflector(route);
+      assert.equal(paths.length, 1, 'and so has the reflector');
+      return paths.every(({ stale }) => !stale);
+    },
+    { timeoutMs: 15_000, what: 'the exit to have announced its instance again', intervalMs: 20 },
+  );
+  assert.ok(looks > 1, 'there was something to look at');
+  await network.ready();
+  assert.equal((await network.send(SERVICE.one, '--flows', '6')).answered, 6);
+});
 
 const comesBack = (node: 'entry' | 'exit1', line: string) =>
   waitFor(async () => (await network.ours(node)).includes(line), { timeoutMs: 5000, what: `"${line}" to be back`, intervalMs: 20 });
