@@ -10,14 +10,16 @@ import type { Config } from './config/types.js';
 import type { RegistrationConfig } from './config/registration.js';
 import type { EventLog } from './events.js';
 import { RegistrationServer } from './northbound/registration.js';
-import { sidRoute, type LocalSid } from './sids.js';
+import type { SidRoutes } from './sid-routes.js';
+import type { LocalSid } from './sids.js';
 
 export interface RegistrationParts {
   readonly config: () => Config;
   readonly clock: Clock;
   readonly events: EventLog;
   readonly instances: InstanceSink;
-  readonly dataplane: Pick<Dataplane, 'routes' | 'links'>;
+  readonly dataplane: Pick<Dataplane, 'links'>;
+  readonly sidRoutes: SidRoutes;
 }
 
 /** The kernel's side of a registered SID. */
@@ -39,7 +41,7 @@ export class Registration {
     private readonly parts: RegistrationParts,
     section: RegistrationConfig,
   ) {
-    const { clock, events, instances, dataplane } = parts;
+    const { clock, events, instances, sidRoutes } = parts;
     this.tokens = readTokens(section);
     this.file = new StateFile(section.stateFile, clock, (text) => events.emit('awareness', 'registration.file', 'warning', text));
     this.registry = new NodeRegistry(registryConfig(parts.config(), section), {
@@ -49,11 +51,11 @@ export class Registration {
       sids: {
         set: (sid) => {
           this.sids.set(sid.sid, sid);
-          dataplane.routes.set(sidRoute(registeredSid(sid)));
+          sidRoutes.set(registeredSid(sid));
         },
         remove: (sid) => {
           this.sids.delete(sid);
-          dataplane.routes.remove(`${sid}/128`);
+          sidRoutes.remove(sid);
         },
       },
       interfaceOf: (address) => this.interfaceOf(address),

@@ -5,7 +5,7 @@
  *   STAMP, unicast RIB -> path state of every exit -> steering  own instances -> BGP announcements
  */
 import { randomInt } from 'node:crypto';
-import type { Dataplane, DataplaneOptions, KernelRoute } from '../dataplane/dataplane.js';
+import type { Dataplane, DataplaneOptions } from '../dataplane/dataplane.js';
 import { Prefix } from '../dataplane/packet/ip.js';
 import { ExitWays } from './awareness/exit-ways.js';
 import { healthChecks } from './awareness/health/start.js';
@@ -29,7 +29,8 @@ import { ComputingRib } from './rib/computing-rib.js';
 import { Registration } from './registration.js';
 import { FacadeOverRouter } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
-import { localSids, sidRoutes } from './sids.js';
+import { SidRoutes } from './sid-routes.js';
+import { localSids } from './sids.js';
 import { Steering, type SteeringConfig } from './steering/steering.js';
 import { UnicastRouting } from './unicast.js';
 
@@ -69,8 +70,9 @@ export class Router implements RouterParts {
   private current: Config;
   private northbound: NorthboundServer | undefined;
   private restartTimer: Timer | undefined;
-  /** Kernel routes of SIDs by prefix and metric. */
-  private readonly sidRoutes = new Map<string, KernelRoute>();
+  private readonly sidRoutes: SidRoutes;
+  /** SIDs of the configuration. */
+  private ownSids: ReadonlySet<string> = new Set();
   private readonly ways: ExitWays;
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
@@ -99,6 +101,7 @@ export class Router implements RouterParts {
     this.events = new EventLog(clock);
     this.events.subscribe(({ severity, text, type, fields }) => log[severity === 'warning' ? 'warn' : severity](text, { event: type, ...fields }));
     this.unicast = new UnicastRouting(config.cpn.servicePrefixes, dataplane.routes, () => this.routesChanged());
+    this.sidRoutes = new SidRoutes(dataplane.routes);
     this.computingRib = new ComputingRib({ clock, log, ownExit: config.router.loopback });
     this.stamp = this.makeStamp(config);
     this.paths = new PathMonitor(
@@ -130,7 +133,7 @@ export class Router implements RouterParts {
       seed: randomInt(0, 0xffff_ffff),
     });
     this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.exchange.announceInstances(advertisements));
-    this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane }, config.registration);
+    this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane, sidRoutes: this.sidRoutes }, config.registration);
     this.bgp =
       config.bgp &&
       new BgpSpeaker({
@@ -295,16 +298,10 @@ export class Router implements RouterParts {
   }
 
   private applySids(): void {
-    const wanted = new Map(sidRoutes(localSids(this.current)).map((route) => [`${route.prefix} ${route.metric ?? ''}`, route]));
-    for (const [key, { prefix, table, metric }] of this.sidRoutes) {
-      if (wanted.has(key)) continue;
-      this.dataplane.routes.remove(prefix, table, metric);
-      this.sidRoutes.delete(key);
-    }
-    for (const [key, route] of wanted) {
-      this.dataplane.routes.set(route);
-      this.sidRoutes.set(key, route);
-    }
+    const wanted = new Map(localSids(this.current).map((local) => [local.sid, local]));
+    for (const sid of this.ownSids) if (!wanted.has(sid)) this.sidRoutes.remove(sid);
+    for (const local of wanted.values()) this.sidRoutes.set(local);
+    this.ownSids = new Set(wanted.keys());
   }
 
   private makeStamp(config: Config): StampService | undefined {

@@ -62,21 +62,3 @@ export function localSids(config: Config): LocalSid[] {
 export function sidRoute(sid: LocalSid): KernelRoute {
   return { prefix: `${sid.sid}/128`, target: { kind: 'seg6local', behaviour: sid.behaviour, interface: sid.device } };
 }
-
-/** Better than a route of the unicast RIB to the same address. */
-const NODE_ROUTE_METRIC = 1023;
-
-/** All kernel routes that SIDs need, each once. */
-export function sidRoutes(sids: readonly LocalSid[]): KernelRoute[] {
-  const nodes = new Map<string, KernelRoute>();
-  for (const { behaviour } of sids) if (behaviour.kind === 'End.DX4') nodes.set(behaviour.nextHop, nodeRoute(behaviour.nextHop, behaviour.interface));
-  return [...sids.map(sidRoute), ...nodes.values()];
-}
-
-/**
- * Linux sends what End.DX4 decapsulates by the route to the node, but to the link-layer address of the packet's destination where that route has no gateway: it
- * asks for the service ID by ARP, which any node that owns it answers. With the node as its own gateway the packet gets to that node.
- */
-function nodeRoute(address: string, interfaceName: string): KernelRoute {
-  return { prefix: `${address}/32`, metric: NODE_ROUTE_METRIC, target: { kind: 'unicast', nextHops: [{ gateway: address, interface: interfaceName, onLink: true }] } };
-}

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseConfig } from '../../daemon/config/load.js';
-import { localSids, makeSid, sidRoutes } from '../../daemon/sids.js';
+import { SidRoutes } from '../../daemon/sid-routes.js';
+import { localSids, makeSid } from '../../daemon/sids.js';
+import { FakeDataplane } from '../../dataplane/fake.js';
 import { Prefix } from '../../dataplane/packet/ip.js';
 
 test('a SID is the locator with the function behind it, whatever the length of the function', () => {
@@ -30,8 +32,19 @@ test('an instance has End.DX6 or, for an IPv4 service, End.DX4, whose node gets 
   assert.ok(result.ok);
   const sids = localSids(result.config);
   assert.deepEqual(sids.map(({ behaviour }) => behaviour.kind), ['End', 'End.DX6', 'End.DX4', 'End.DX4']);
-  const routes = sidRoutes(sids);
-  assert.deepEqual(routes.slice(sids.length), [
-    { prefix: '10.1.1.2/32', metric: 1023, target: { kind: 'unicast', nextHops: [{ gateway: '10.1.1.2', interface: 'eth2', onLink: true }] } },
-  ]);
+  const { routes } = new FakeDataplane();
+  const sidRoutes = new SidRoutes(routes);
+  for (const sid of sids) sidRoutes.set(sid);
+  const ofNodes = (): unknown[] => routes.list().map(({ route }) => route).filter(({ prefix }) => prefix.includes('.'));
+  const node = (address: string): object => ({ prefix: `${address}/32`, metric: 1023, target: { kind: 'unicast', nextHops: [{ gateway: address, interface: 'eth2', onLink: true }] } });
+  assert.equal(routes.list().length, sids.length + 1);
+  assert.deepEqual(ofNodes(), [node('10.1.1.2')]);
+  const [first, second] = sids.slice(2);
+  sidRoutes.remove(first!.sid);
+  sidRoutes.remove(first!.sid);
+  assert.deepEqual(ofNodes(), [node('10.1.1.2')], 'still wanted by the other');
+  sidRoutes.set({ ...second!, behaviour: { kind: 'End.DX4', nextHop: '10.1.1.3', interface: 'eth2' } });
+  assert.deepEqual(ofNodes(), [node('10.1.1.3')]);
+  sidRoutes.remove(second!.sid);
+  assert.equal(routes.list().length, 2);
 });
