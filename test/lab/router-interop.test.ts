@@ -1,4 +1,4 @@
-/** Whole routers behind other stock reflectors: the scenarios with BIRD and GoBGP and their checks. */
+/** Whole routers behind stock reflectors: the scenarios with BIRD, GoBGP and, for IPv4 services, FRR, and their checks. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
@@ -9,6 +9,7 @@ import { checkout } from '../../lab/runner/checkout.js';
 for (const { scenario, program } of [
   { scenario: 'bgp-bird', program: '/usr/sbin/bird' },
   { scenario: 'bgp-gobgp', program: '/usr/bin/gobgpd' },
+  { scenario: 'ipv4-services', program: '/usr/lib/frr/bgpd' },
 ]) {
   test(`${scenario}: both exits arrive through the reflector, and the client reaches the service`, { skip: !existsSync(program) && `${program} is not installed` }, async (t) => {
     const file = `${checkout}/containerlab/${scenario}/${scenario}.clab.yml`;
