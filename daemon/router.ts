@@ -152,6 +152,7 @@ export class Router implements RouterParts {
         awaitsOwnRoutes: true,
       });
     this.exchange = new ComputingExchange(this.computingRib, this.bgp, (prefix) => this.unicast.rib.has(prefix));
+    this.exchange.configure(config);
   }
 
   private async run(): Promise<void> {
@@ -280,7 +281,7 @@ export class Router implements RouterParts {
     this.ways.configure(config.cpn.services);
     this.steering.reconfigure(steeringConfig(config));
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
-    this.exchange.announceNetworks(this.current.bgp?.networks ?? []);
+    this.exchange.configure(config);
   }
 
   /** Whoever sent a signal has the log alone to read what is wrong. */
@@ -327,7 +328,7 @@ export class Router implements RouterParts {
 
   private routesChanged(): void {
     this.paths.refresh();
-    this.exchange.announceNetworks(this.current.bgp?.networks ?? []);
+    this.exchange.announceNetworks(this.current);
     this.bgp?.nextHopsChanged();
   }
 

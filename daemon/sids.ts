@@ -15,6 +15,10 @@ export interface LocalSid {
 /** Function part of the End SID; End.X SIDs count up from `END_X_FUNCTION` in the order of interface names. */
 export const END_FUNCTION = 0x0001;
 export const END_X_FUNCTION = 0x0100;
+/** Function part of the End.DT6 SID, behind which packets are looked up in the main table. */
+const END_DT6_FUNCTION = 0x0002;
+/** RT_TABLE_MAIN. */
+const MAIN_TABLE = 254;
 
 /**
  * Builds a SID: locator, then the function in the bits behind it, argument zero (RFC 8986 section 3.1).
@@ -32,11 +36,13 @@ export function makeSid(locator: Prefix, functionBits: number, functionCode: num
   return formatIp(bytes);
 }
 
-/** All SIDs of the router: one End, an End.X an adjacency that names its next hop, an End.DX6 or, for an IPv4 service, End.DX4 an instance. */
+/** All SIDs of the router: one End, an End.DT6 where networks are announced with it, an End.X an adjacency that names its next hop, an End.DX6 or, for an IPv4 service, End.DX4 an instance. */
 export function localSids(config: Config): LocalSid[] {
   const locator = Prefix.from(config.router.locator);
   const functionBits = config.router.sidStructure.function;
   const sids: LocalSid[] = [{ sid: makeSid(locator, functionBits, END_FUNCTION), behaviour: { kind: 'End' }, device: TUN_NAME, purpose: 'this router' }];
+  const endDt6 = endDt6Sid(config);
+  if (endDt6 !== undefined) sids.push({ sid: endDt6, behaviour: { kind: 'End.DT6', table: MAIN_TABLE }, device: TUN_NAME, purpose: 'networks of this router' });
   const adjacencies = Object.entries(config.interfaces).sort(([a], [b]) => (a < b ? -1 : 1));
   let functionCode = END_X_FUNCTION;
   for (const [name, { endX }] of adjacencies) {
@@ -57,6 +63,12 @@ export function localSids(config: Config): LocalSid[] {
     });
   }
   return sids;
+}
+
+/** The SID that networks are announced with; undefined when no neighbor is to learn one (RFC 9252 section 5). */
+export function endDt6Sid({ router, bgp }: Pick<Config, 'router' | 'bgp'>): string | undefined {
+  if (!bgp || !(bgp.vpn ?? bgp.neighbors.some(({ srv6 }) => srv6))) return undefined;
+  return makeSid(Prefix.from(router.locator), router.sidStructure.function, END_DT6_FUNCTION);
 }
 
 export function sidRoute(sid: LocalSid): KernelRoute {

@@ -8,6 +8,9 @@ import { UnicastRib, type RibNextHop, type UnicastRoute } from './rib/unicast-ri
 /** Behind every other route to the own locator: a SID that nobody runs is unreachable here and does not loop by a default route. */
 const LOCATOR_DISTANCE = 254;
 
+/** Of routes imported from VPN families: at equal distance and metric behind the unicast route. */
+const VPN_TAG = 'vpn';
+
 const LINK_LOCAL = Prefix.from('fe80::/10');
 
 const keyOf = ({ prefix, source, tag }: UnicastRoute): string => `${prefix} ${source} ${tag ?? ''}`;
@@ -61,17 +64,20 @@ export class UnicastRouting {
   }
 
   bgpChanged(changes: readonly UnicastChange[]): void {
-    for (const { prefix, best } of changes) {
+    for (const { prefix, vpn, best } of changes) {
       const text = prefix.toString();
-      const before = this.bgpSources.get(text);
+      const tag = vpn ? VPN_TAG : '';
+      const key = `${text} ${tag}`;
+      const before = this.bgpSources.get(key);
       const source = best && (best.ibgp ? 'ibgp' : 'ebgp');
       if (before && before !== source) {
-        this.rib.remove(text, before);
-        this.bgpSources.delete(text);
+        this.rib.remove(text, before, tag);
+        this.bgpSources.delete(key);
       }
       if (!best || !source) continue;
-      this.bgpSources.set(text, source);
-      this.rib.set({ prefix: text, source, nextHops: [{ gateway: best.nextHop }], metric: best.med ?? 0 });
+      this.bgpSources.set(key, source);
+      const segments = best.sid === undefined ? undefined : [best.sid];
+      this.rib.set({ prefix: text, source, tag, nextHops: [{ gateway: best.sid ?? best.nextHop }], segments, metric: best.med ?? 0 });
     }
     this.flush();
   }

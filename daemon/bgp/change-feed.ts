@@ -2,9 +2,12 @@
 import { Prefix } from '../../dataplane/packet/ip.js';
 import type { CpnBlock } from '../computing/types.js';
 import { formatAsPath } from './attributes.js';
+import type { NextHopResolver } from './best-path.js';
 import type { DecisionChange, RibEntry } from './loc-rib.js';
 import { pathKey, type Path } from './path.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
+import { encapsulationSid } from './srv6.js';
+import { matchesTargets, type VpnChange, VpnImport } from './vpn-import.js';
 import { type Destination, ipPrefixOf } from './wire/families.js';
 import { formatRouteDistinguisher } from './wire/route-distinguisher.js';
 import { VpnPrefix } from './wire/vpn-prefix.js';
@@ -19,10 +22,14 @@ export interface UnicastBest {
   readonly localPref: number | undefined;
   readonly asPath: string;
   readonly stale: boolean;
+  /** The SID to encapsulate towards, of a VPN route or one of a neighbour in the SR domain (RFC 9252 section 5); undefined: forwarded as it is. */
+  readonly sid: string | undefined;
 }
 
 export interface UnicastChange {
   readonly prefix: Prefix;
+  /** Imported from the VPN families: a route of its own beside the unicast one. */
+  readonly vpn: boolean;
   /** Undefined when no learned path is the best one any more: gone, unusable, or the route is announced here. */
   readonly best: UnicastBest | undefined;
 }
@@ -59,7 +66,14 @@ export class ChangeFeed {
   private unicast = new Map<string, UnicastChange>();
   private service = new Map<string, ServiceRouteChange>();
 
-  constructor(private readonly local: LocalSpeaker) {}
+  private readonly vpn: VpnImport;
+
+  constructor(
+    private readonly local: LocalSpeaker,
+    resolve: NextHopResolver,
+  ) {
+    this.vpn = new VpnImport(local, resolve);
+  }
 
   onUnicast(listener: Listener<UnicastChange>): () => void {
     this.unicastListeners.add(listener);
@@ -73,11 +87,16 @@ export class ChangeFeed {
 
   /** The best path of a prefix changed. */
   decided({ entry, previousBest }: DecisionChange): void {
-    if (this.unicastListeners.size === 0 || !(entry.prefix instanceof Prefix) || isServiceRoute(this.local, entry.prefix)) return;
+    if (this.unicastListeners.size === 0) return;
+    if (!(entry.prefix instanceof Prefix)) {
+      this.imported([this.vpn.decided(entry)]);
+      return;
+    }
+    if (isServiceRoute(this.local, entry.prefix)) return;
     const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
     const hadLearned = previousBest !== undefined && previousBest.source.kind !== 'local';
     if (!best && !hadLearned) return;
-    this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, best: best && unicastBest(best) });
+    this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, vpn: false, best: best && unicastBest(best) });
   }
 
   /** A path of a peer appeared, changed or went. */
@@ -86,18 +105,51 @@ export class ChangeFeed {
     const wasAccepted = previous !== undefined && previous.rejected === undefined;
     const path = accepted ?? previous;
     if (!path || (!accepted && !wasAccepted) || !isServiceRoute(this.local, path.prefix)) return;
-    this.setService(path, accepted !== undefined);
+    this.setService(path, accepted !== undefined && this.isImported(accepted));
   }
 
   /** Other service prefixes apply: routes that are service routes now, or no longer, change listeners. */
   reclassify(entries: Iterable<RibEntry>, wasService: (prefix: Destination) => boolean): void {
-    for (const entry of entries) {
+    const all = [...entries];
+    this.imported(this.vpn.rebuild(all));
+    for (const entry of all) {
       const isService = isServiceRoute(this.local, entry.prefix);
       if (isService === wasService(entry.prefix)) continue;
       const best = entry.best?.source.kind === 'local' ? undefined : entry.best;
-      if (best && entry.prefix instanceof Prefix) this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, best: isService ? undefined : unicastBest(best) });
-      for (const path of entry.paths) if (path.source.kind !== 'local') this.setService(path, isService);
+      if (best && entry.prefix instanceof Prefix) this.unicast.set(entry.prefix.toString(), { prefix: entry.prefix, vpn: false, best: isService ? undefined : unicastBest(best) });
+      for (const path of entry.paths) if (path.source.kind !== 'local') this.setService(path, isService && this.isImported(path));
     }
+  }
+
+  /** Other route targets are imported now. */
+  retarget(entries: Iterable<RibEntry>): void {
+    const all = [...entries].filter(({ prefix }) => prefix instanceof VpnPrefix);
+    this.imported(this.vpn.rebuild(all));
+    for (const entry of all) {
+      if (!isServiceRoute(this.local, entry.prefix)) continue;
+      for (const path of entry.paths) if (path.source.kind !== 'local') this.setService(path, this.isImported(path));
+    }
+  }
+
+  /** These addresses resolve differently now. */
+  nextHopsChanged(changed: ReadonlySet<string>): void {
+    this.imported(this.vpn.nextHopsChanged(changed));
+  }
+
+  /** SIDs that are to be watched like next hops. */
+  sids(): Iterable<string> {
+    return this.vpn.sids();
+  }
+
+  private imported(changes: readonly (VpnChange | undefined)[]): void {
+    for (const change of changes) {
+      if (change) this.unicast.set(`vpn ${change.prefix.toString()}`, { prefix: change.prefix, vpn: true, best: change.best && unicastBest(change.best) });
+    }
+  }
+
+  /** Whether a path counts here: one of a VPN needs a route target of ours. */
+  private isImported(path: Path): boolean {
+    return !(path.prefix instanceof VpnPrefix) || matchesTargets(this.local, path);
   }
 
   private setService(path: Path, isPresent: boolean): void {
@@ -132,6 +184,7 @@ function unicastBest(path: Path): UnicastBest {
     localPref: path.attributes.localPref,
     asPath: formatAsPath(path.attributes.asPath),
     stale: path.stale,
+    sid: path.source.srv6 === true || path.prefix instanceof VpnPrefix ? encapsulationSid(path) : undefined,
   };
 }
 

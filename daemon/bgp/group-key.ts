@@ -22,6 +22,6 @@ function textOf(value: unknown): string {
 /** Equal for peers that are told the same in the same octets. */
 export function groupKey(policy: PeerPolicy, negotiated: Negotiated, localAddress: string): string {
   const rules = Object.entries(policy).flatMap(([name, value]) => (IMPORT_ONLY.has(name) ? [] : [`${name}=${textOf(value)}`]));
-  const { families, addPathSend, fourOctetAs, extendedMessage } = negotiated;
-  return [...rules, [...families].sort().join(','), [...addPathSend].sort().join(','), fourOctetAs, extendedMessage, localAddress].join(';');
+  const { families, addPathSend, extendedNextHop, fourOctetAs, extendedMessage } = negotiated;
+  return [...rules, [...families].sort().join(','), [...addPathSend].sort().join(','), [...extendedNextHop].sort().join(','), fourOctetAs, extendedMessage, localAddress].join(';');
 }

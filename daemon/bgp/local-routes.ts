@@ -5,8 +5,8 @@ import { equalAttributes, equalNextHops, withCommunity } from './attributes.js';
 import type { Path, PathSource } from './path.js';
 import { cpnAttributeOf } from './wire/attributes/cpn.js';
 import { prefixSidOf } from './wire/attributes/prefix-sid.js';
-import type { Destination } from './wire/families.js';
-import { EMPTY_ATTRIBUTES, NO_EXPORT, OriginCode, type OriginValue, type PathAttributes } from './wire/types.js';
+import { type Destination, equalLabels } from './wire/families.js';
+import { EMPTY_ATTRIBUTES, NO_EXPORT, OriginCode, type OriginValue, type PathAttributes, type PrefixSid } from './wire/types.js';
 
 /** A route to announce. `prefix` is text or a value; a service route is one inside a configured service prefix. */
 export interface LocalRoute {
@@ -17,6 +17,9 @@ export interface LocalRoute {
   /** The session's own address unless given. */
   readonly nextHop?: string;
   readonly communities?: readonly number[];
+  readonly extendedCommunities?: readonly bigint[];
+  /** By default the first SID of the computing state. */
+  readonly prefixSid?: PrefixSid;
   /** Computing state behind a service route. */
   readonly cpn?: CpnBlock;
 }
@@ -44,7 +47,7 @@ export class LocalRoutes {
     const nextHop = { address: route.nextHop ?? unspecified, linkLocal: undefined };
     const key = prefix.toString();
     const old = this.announced.get(key)?.path;
-    if (old && equalNextHops(old.nextHop, nextHop) && equalAttributes(old.attributes, attributes)) return undefined;
+    if (old && equalLabels(old.prefix, prefix) && equalNextHops(old.nextHop, nextHop) && equalAttributes(old.attributes, attributes)) return undefined;
     const path: Path = { prefix, source: localSource, pathId: 0, nextHop, attributes, receivedAt: now, rejected: undefined, stale: false, localId: 0 };
     this.announced.set(key, { route, path });
     return path;
@@ -70,16 +73,20 @@ export class LocalRoutes {
       localPref: route.localPref,
       med: route.med,
       communities: route.communities ?? [],
+      extendedCommunities: route.extendedCommunities ?? [],
+      prefixSid: route.cpn ? undefined : route.prefixSid,
     });
     // Service routes stay between routers that were marked for them (proto/WIRE.md section 2).
     const attributes = isService ? this.share(withCommunity(base, NO_EXPORT)) : base;
     if (!route.cpn) return attributes;
     const sid = route.cpn.instances[0]?.sid;
-    return { ...attributes, cpn: cpnAttributeOf(route.cpn), prefixSid: sid && prefixSidOf(sid) };
+    return { ...attributes, cpn: cpnAttributeOf(route.cpn), prefixSid: route.prefixSid ?? (sid && prefixSidOf(sid)) };
   }
 
   private share(attributes: PathAttributes): PathAttributes {
-    const key = [attributes.origin, attributes.localPref, attributes.med, attributes.communities.join(' ')].join('|');
+    const { origin, localPref, med, communities, extendedCommunities, prefixSid } = attributes;
+    const sid = prefixSid && Buffer.from(prefixSid.value).toString('hex');
+    const key = [origin, localPref, med, communities.join(' '), extendedCommunities.join(' '), sid].join('|');
     let shared = this.shared.get(key);
     if (!shared) this.shared.set(key, (shared = attributes));
     return shared;

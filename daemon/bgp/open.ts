@@ -31,6 +31,8 @@ export interface Negotiated {
   /** Families whose NLRI arrive and leave with path identifiers. */
   readonly addPathReceive: readonly FamilyName[];
   readonly addPathSend: readonly FamilyName[];
+  /** Families of IPv4 whose routes may have IPv6 next hops (RFC 8950 section 4: both sides have said so). */
+  readonly extendedNextHop: readonly FamilyName[];
   /** The peer's graceful restart capability (RFC 4724). */
   readonly gracefulRestart: PeerRestart | undefined;
 }
@@ -104,6 +106,7 @@ export function negotiate(options: OpenOptions, open: OpenMessage): Negotiated {
   const has = (kind: Capability['kind']): boolean => open.capabilities.some((capability) => capability.kind === kind);
   const addPath = open.capabilities.filter((capability) => capability.kind === 'addPath').flatMap((capability) => capability.families);
   const peerAddPath = (direction: 'receive' | 'send'): FamilyName[] => families.filter((family) => addPath.some((entry) => familyOf(entry) === family && entry[direction]));
+  const extended = open.capabilities.filter((capability) => capability.kind === 'extendedNextHop').flatMap((capability) => capability.entries);
   const restart = open.capabilities.find((capability) => capability.kind === 'gracefulRestart');
   return {
     holdMs: Math.min(options.holdTimeMs, open.holdTime * 1000),
@@ -115,6 +118,7 @@ export function negotiate(options: OpenOptions, open: OpenMessage): Negotiated {
     families,
     addPathReceive: options.addPath.receive ? peerAddPath('send') : [],
     addPathSend: options.addPath.send ? peerAddPath('receive') : [],
+    extendedNextHop: families.filter((family) => ipVersionOf(family) === 4 && extended.some((entry) => familyOf(entry) === family && entry.nextHopAfi === AFI_IPV6)),
     gracefulRestart: restart && {
       timeMs: restart.timeSeconds * 1000,
       restarting: restart.restarting,

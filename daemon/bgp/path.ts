@@ -12,6 +12,8 @@ export interface PathSource {
   readonly identifier: number;
   /** A client of this route reflector (RFC 4456 section 6). */
   readonly reflectorClient?: boolean;
+  /** Of the SR domain: SIDs of its unicast routes are used. */
+  readonly srv6?: boolean;
 }
 
 export interface Path {

@@ -21,6 +21,7 @@ export function peerPolicy(config: BgpNeighborConfig, localAs: number, book: Pol
     cpn: config.cpn,
     cpnAccept: prefixes(config.cpnAccept),
     nextHopSelf: config.nextHopSelf,
+    srv6: config.srv6 ?? false,
     reflectorClient: config.routeReflectorClient ?? false,
     allowAsIn: config.allowAsIn ?? 0,
     advertisePeerAs: config.advertisePeerAs ?? false,

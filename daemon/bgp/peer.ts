@@ -88,7 +88,7 @@ export class Peer {
       peerAs: config.as,
       identifier: local.identifier,
       holdTimeMs: config.holdTimeMs,
-      families: environment.families,
+      families: config.families ?? environment.families,
       addPath: config.addPath,
       gracefulRestart: {
         timeMs: restartTimeMs,

@@ -29,6 +29,8 @@ export interface LocalSpeaker {
   /** Next hop where the session's own address cannot be one. */
   readonly loopback: string;
   readonly servicePrefixes: readonly Prefix[];
+  /** Extended communities of which one is enough for a VPN route to be imported. */
+  readonly importTargets: ReadonlySet<bigint>;
 }
 
 export interface PeerPolicy {
@@ -40,6 +42,8 @@ export interface PeerPolicy {
   /** Service prefixes an eBGP peer may announce. */
   readonly cpnAccept: readonly Prefix[];
   readonly nextHopSelf: boolean;
+  /** In the SR domain (daemon/bgp/srv6.ts). */
+  readonly srv6: boolean;
   /** A client of this route reflector. */
   readonly reflectorClient: boolean;
   /** How often the own AS may stand in an AS_PATH from this peer. */

@@ -9,7 +9,8 @@ import type { Connection } from './connection.js';
 import type { Environment } from './environment.js';
 import type { Negotiated } from './open.js';
 import type { PathSource } from './path.js';
-import { dependsOnCost, exporter, importer, type PeerPolicy } from './policy.js';
+import { type FamilyRules, withExportRules, withImportRules } from './family-rules.js';
+import { dependsOnCost, exporter, importer, isServiceRoute, type PeerPolicy } from './policy.js';
 import { groupKey } from './group-key.js';
 import type { GroupMember, GroupRules } from './update-group.js';
 import { exportWithRole, importWithRole } from './role.js';
@@ -145,10 +146,9 @@ export class RouteExchange {
   setPolicy(policy: PeerPolicy): void {
     this.policy = policy;
     const { session } = this;
-    const { updateGroups } = this.environment;
     this.changed(this.adjRibIn.reimport(this.importRules(session?.localAddress ?? '')));
     if (!session) return;
-    updateGroups.setRules(session.member, this.groupRules(session.connection, session.negotiated, session.localAddress));
+    this.environment.updateGroups.setRules(session.member, this.groupRules(session.connection, session.negotiated, session.localAddress));
   }
 
   /** Writes what is waiting, as far as the streams of the group take it. */
@@ -163,10 +163,9 @@ export class RouteExchange {
 
   private groupRules(connection: Connection, negotiated: Negotiated, localAddress: string): GroupRules {
     const { policy } = this;
-    const { local, resolve } = this.environment;
     return {
       key: groupKey(policy, negotiated, localAddress),
-      exportRoute: exportWithRole(policy.role, local.as, exporter(local, policy, localAddress, resolve)),
+      exportRoute: this.exportRules(localAddress, negotiated),
       addPath: (family) => negotiated.addPathSend.includes(family),
       families: (family) => negotiated.families.includes(family),
       marksEvery: (family) => dependsOnCost(policy) || negotiated.addPathSend.includes(family),
@@ -202,10 +201,20 @@ export class RouteExchange {
   }
 
   private importRules(localAddress: string): ReturnType<typeof importer> {
-    return importWithRole(this.policy.role, this.policy.as, importer(this.environment.local, this.policy, localAddress));
+    return importWithRole(this.policy.role, this.policy.as, withImportRules(importer(this.environment.local, this.policy, localAddress), this.familyRules()));
+  }
+
+  private exportRules(localAddress: string, negotiated: Negotiated): ReturnType<typeof exporter> {
+    const { local, resolve } = this.environment;
+    return exportWithRole(this.policy.role, local.as, withExportRules(exporter(local, this.policy, localAddress, resolve), this.familyRules(negotiated)));
+  }
+
+  private familyRules(negotiated?: Negotiated): FamilyRules {
+    const { kind, srv6 } = this.policy;
+    return { kind, srv6, extendedNextHop: negotiated?.extendedNextHop ?? [], isService: (destination) => isServiceRoute(this.environment.local, destination) };
   }
 
   private sourceFor(identifier: string | undefined): PathSource {
-    return { address: this.address, as: this.policy.as, kind: this.policy.kind, identifier: identifier === undefined ? 0 : identifierNumber(identifier), reflectorClient: this.policy.reflectorClient };
+    return { address: this.address, as: this.policy.as, kind: this.policy.kind, identifier: identifier === undefined ? 0 : identifierNumber(identifier), reflectorClient: this.policy.reflectorClient, srv6: this.policy.srv6 };
   }
 }

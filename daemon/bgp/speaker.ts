@@ -27,6 +27,7 @@ import { neighborView, prefixViews, summaryView, type NeighborView, type PrefixV
 import { type Destination, ipPrefixOf } from './wire/families.js';
 import { encodeNotification } from './wire/encode.js';
 import { cease, CeaseSubcode } from './wire/notification.js';
+import { parseRouteTarget } from './wire/route-distinguisher.js';
 import { CPN_ATTRIBUTE_TYPE } from './wire/types.js';
 
 export interface SpeakerOptions {
@@ -66,7 +67,7 @@ const listenRetryMs = 2000;
 export class BgpSpeaker {
   private config: BgpConfig;
   /** Shared with all parts; follows the configuration. */
-  private readonly local: LocalSpeaker & { as: number; clusterId: string; servicePrefixes: readonly Prefix[] };
+  private readonly local: LocalSpeaker & { as: number; clusterId: string; servicePrefixes: readonly Prefix[]; importTargets: ReadonlySet<bigint> };
   private policyBook: PolicyBook;
   private readonly environment: Environment;
   private readonly nextHops: NextHops;
@@ -84,7 +85,7 @@ export class BgpSpeaker {
     this.nextHops = new NextHops(options.resolveNextHop);
     const servicePrefixes = options.servicePrefixes.map((text) => Prefix.from(text));
     this.policyBook = new PolicyBook(policyBookConfig(this.config));
-    this.local = { as: this.config.as, identifier: options.router.id, clusterId: this.config.clusterId ?? options.router.id, loopback: options.router.loopback, servicePrefixes };
+    this.local = { as: this.config.as, identifier: options.router.id, clusterId: this.config.clusterId ?? options.router.id, loopback: options.router.loopback, servicePrefixes, importTargets: importTargetsOf(this.config) };
     const restartTimeMs = options.restartTimeMs ?? 120_000;
     const locRib = new LocRib(this.nextHops.resolve);
     this.environment = {
@@ -113,7 +114,7 @@ export class BgpSpeaker {
       taps: new Taps(),
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),
     };
-    this.feed = new ChangeFeed(this.local);
+    this.feed = new ChangeFeed(this.local, this.nextHops.resolve);
     this.dynamic = new DynamicNeighbors(options.clock, {
       appeared: (config, stream) => {
         this.addPeer(config);
@@ -173,6 +174,7 @@ export class BgpSpeaker {
     const changesAll = this.takePolicies(config);
     this.config = config;
     this.local.as = config.as;
+    this.setImportTargets(importTargetsOf(config));
     if (!this.running) return;
     const wanted = new Set(config.neighbors.map((neighbor) => neighbor.address));
     const unfit = new Set(this.dynamic.configure(config.dynamic ?? []));
@@ -211,6 +213,13 @@ export class BgpSpeaker {
       if (path) locRib.put(path);
     }
     for (const peer of this.peers.values()) peer.configure(peer.config);
+    this.scheduleDecision();
+  }
+
+  private setImportTargets(targets: ReadonlySet<bigint>): void {
+    if (isDeepStrictEqual(targets, this.local.importTargets)) return;
+    this.local.importTargets = targets;
+    this.feed.retarget(this.environment.locRib.entries());
     this.scheduleDecision();
   }
 
@@ -275,8 +284,9 @@ export class BgpSpeaker {
     const { locRib } = this.environment;
     const changed = this.nextHops.refresh();
     if (changed.size === 0) return;
-    this.nextHops.keep(locRib.nextHops());
+    this.nextHops.keep(new Set([...locRib.nextHops(), ...this.feed.sids()]));
     locRib.markNextHops(changed);
+    this.feed.nextHopsChanged(changed);
     this.scheduleDecision();
   }
 
@@ -437,8 +447,11 @@ export class BgpSpeaker {
   }
 }
 
+/** Route targets of the configuration, which has checked their text. */
+const importTargetsOf = ({ vpn }: BgpConfig): ReadonlySet<bigint> => new Set((vpn?.importTargets ?? []).map((text) => parseRouteTarget(text)!));
+
 /** What cannot change under a session: all but policy, limits and description. Whether a path came from a client stays with the path. */
 function sessionParameters(neighbor: BgpNeighborConfig): Partial<BgpNeighborConfig> {
-  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, delayOpenMs = 0, role, strictRole = false, ttl, minimumTtl, password, addPath, routeReflectorClient = false } = neighbor;
-  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, delayOpenMs, role, strictRole, ttl, minimumTtl, password, addPath, routeReflectorClient };
+  const { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, delayOpenMs = 0, role, strictRole = false, ttl, minimumTtl, password, addPath, routeReflectorClient = false, families, srv6 } = neighbor;
+  return { address, port, as, localAddress, passive, holdTimeMs, connectRetryMs, delayOpenMs, role, strictRole, ttl, minimumTtl, password, addPath, routeReflectorClient, families, srv6 };
 }

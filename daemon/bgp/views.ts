@@ -217,7 +217,7 @@ export interface PrefixView {
 export function* prefixViews(environment: Environment, peers: readonly Peer[], prefix: Prefix | undefined): Generator<PrefixView> {
   const { locRib } = environment;
   const rejected = rejectedPaths(peers, prefix);
-  for (const entry of prefix ? entriesOf(environment, prefix) : locRib.entries()) {
+  for (const entry of prefix ? entriesOf(environment, peers, prefix) : locRib.entries()) {
     const text = entry.prefix.toString();
     const others = entry.paths.filter((path) => path !== entry.best);
     const routes = (entry.best ? [entry.best, ...others] : others).map((path) => routeView(environment, peers, path, path === entry.best, path === entry.best || !entry.best ? entry.reason : ''));
@@ -229,10 +229,10 @@ export function* prefixViews(environment: Environment, peers: readonly Peer[], p
 }
 
 /** The entries of an IP prefix: of unicast, and of every VPN. */
-function* entriesOf({ locRib, families }: Environment, prefix: Prefix): Generator<RibEntry> {
+function* entriesOf({ locRib }: Environment, peers: readonly Peer[], prefix: Prefix): Generator<RibEntry> {
   const unicast = locRib.get(prefix);
   if (unicast) yield unicast;
-  if (!families.some(isVpn)) return;
+  if (!peers.some((peer) => peer.openOptions.families.some(isVpn))) return;
   const text = prefix.toString();
   for (const entry of locRib.entries()) if (entry.prefix instanceof VpnPrefix && entry.prefix.prefix.toString() === text) yield entry;
 }

@@ -1,5 +1,6 @@
 /** What the fields of a configuration must hold together (WIRE.md section 5, RFC 8986 section 3.1). */
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
+import { checkVpn } from './check-vpn.js';
 import { localSids } from '../sids.js';
 import { describeValue, type ConfigPath } from './errors.js';
 import { checkRegistration } from './registration.js';
@@ -25,6 +26,7 @@ export function checkConfig(config: Config): CheckResult {
   check.staticRoutes();
   check.bgp();
   check.dynamicNeighbors();
+  check.vpn();
   check.services();
   check.instances();
   check.errors.push(...checkRegistration(config));
@@ -186,6 +188,12 @@ class Check implements CheckResult {
       const [template] = templates;
       if (template?.password !== undefined) this.refuse([...path, 'group'], 'a group without a password: TCP MD5 keys belong to single addresses', template.group ?? '');
     });
+  }
+
+  vpn(): void {
+    const { errors, warnings } = checkVpn(this.config);
+    this.errors.push(...errors);
+    this.warnings.push(...warnings);
   }
 
   services(): void {

@@ -34,6 +34,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['interfaces', 'interfaces', 'now'],
   ['static', 'static', 'now'],
   ['bgp.networks', 'bgp', 'now'],
+  ['bgp.vpn', 'bgp', 'now'],
   ['bgp.neighbors.*.description', 'bgp', 'now'],
   ['bgp.neighbors.*.connectRetryMs', 'bgp', 'now'],
   ...['import', 'export', 'cpn', 'cpnAccept', 'maxPrefix', 'group', 'allowAsIn', 'advertisePeerAs', 'removePrivateAs', 'nextHopSelf'].map((field) => [`bgp.neighbors.*.${field}`, 'bgp', 'now'] as const),

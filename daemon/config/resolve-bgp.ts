@@ -1,7 +1,7 @@
 /** The BGP part of the effective configuration: what neighbors take from their groups, and defaults that depend on other fields. */
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
 import type { FileConfig } from './schema.js';
-import type { BgpConfig, BgpNeighborConfig, DynamicNeighborsConfig } from './types.js';
+import type { BgpConfig, BgpNeighborConfig, BgpVpnConfig, DynamicNeighborsConfig } from './types.js';
 
 type FileBgp = NonNullable<FileConfig['bgp']>;
 type FileGroup = FileBgp['groups'][string];
@@ -31,12 +31,25 @@ export function resolveBgp(bgp: FileBgp, file: FileConfig): BgpConfig {
     as: bgp.as,
     listen: bgp.listen,
     networks: bgp.networks ?? [`${file.router.loopback}/128`, file.router.locator],
+    vpn: bgp.vpn && resolveVpn(bgp.vpn, bgp.as, file.router.id),
     clusterId: bgp.routeReflector?.clusterId,
     neighbors: bgp.neighbors.map(({ address, ...own }) => resolveNeighbor(address, override(optionsOf(bgp, own), own), bgp.as, file)),
     dynamic: bgp.dynamic.map((range) => resolveDynamic(range, bgp, file)),
     prefixLists: bgp.prefixLists,
     asPathLists: bgp.asPathLists,
     policies: bgp.policies,
+  };
+}
+
+/** Without words of the file: one route distinguisher a router, of type 1 (RFC 4364 section 4.2), and one route target an AS. */
+function resolveVpn(vpn: NonNullable<FileBgp['vpn']>, as: number, routerId: string): BgpVpnConfig {
+  const exportTargets = vpn.exportTargets ?? [`${as}:1`];
+  return {
+    rd: vpn.rd === 'auto' ? `${routerId}:1` : vpn.rd,
+    exportTargets,
+    importTargets: vpn.importTargets ?? exportTargets,
+    transposition: vpn.transposition,
+    networks: vpn.networks,
   };
 }
 
@@ -77,6 +90,8 @@ function resolveNeighbor(address: string, options: Options, ownAs: number, file:
     cpnAccept: options.cpnAccept ?? [],
     addPath: { receive: addPath === 'both' || addPath === 'receive', send: addPath === 'both' || addPath === 'send' },
     nextHopSelf: options.nextHopSelf ?? false,
+    families: options.families,
+    srv6: options.srv6 ?? false,
     routeReflectorClient: options.routeReflectorClient ?? false,
     allowAsIn: options.allowAsIn ?? 0,
     advertisePeerAs: options.advertisePeerAs ?? false,

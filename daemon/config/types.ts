@@ -4,6 +4,7 @@
  */
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
 import type { PrefixRange } from '../bgp/policy/prefix-list.js';
+import type { FamilyName } from '../bgp/wire/families.js';
 import type { PolicyConfig } from './schema/bgp-policy.js';
 import type { RegistrationConfig } from './registration.js';
 
@@ -58,6 +59,8 @@ export interface BgpConfig {
   readonly listen: { readonly addresses: readonly string[]; readonly port: number };
   /** Unicast prefixes that are announced when they are in the unicast RIB (locator and loopback by default). */
   readonly networks: readonly string[];
+  /** VPN families (RFC 4364, RFC 4659); without it neither services nor networks are announced in them, and nothing is imported. */
+  readonly vpn?: BgpVpnConfig | undefined;
   readonly neighbors: readonly BgpNeighborConfig[];
   /** CLUSTER_ID of this route reflector, dotted (RFC 4456 section 7); the BGP identifier when undefined. */
   readonly clusterId?: string | undefined;
@@ -91,6 +94,18 @@ export interface PrefixLimitConfig {
 /** Which routes pass: `any`, `none`, those inside prefixes, or those that policies accept, in this order. */
 export type RouteFilterConfig = readonly string[] | 'any' | 'none' | { readonly policy: readonly string[] };
 
+export interface BgpVpnConfig {
+  /** Route distinguisher of this exit, canonical text. */
+  readonly rd: string;
+  /** Route targets, canonical text: what our routes carry, and of which one is enough for a route to be imported. */
+  readonly exportTargets: readonly string[];
+  readonly importTargets: readonly string[];
+  /** The function of our SIDs travels in the label field of the NLRI (RFC 9252 section 4). */
+  readonly transposition: boolean;
+  /** IPv6 prefixes that are announced in the VPN with our End.DT6 SID while they are in the unicast RIB. */
+  readonly networks: readonly string[];
+}
+
 export interface BgpNeighborConfig {
   readonly address: string;
   readonly port: number;
@@ -119,6 +134,10 @@ export interface BgpNeighborConfig {
   readonly cpnAccept: readonly string[];
   readonly addPath: { readonly receive: boolean; readonly send: boolean };
   readonly nextHopSelf: boolean;
+  /** Families to exchange routes of; by default IPv6 unicast, and IPv4 unicast where a service prefix is IPv4. */
+  readonly families?: readonly FamilyName[] | undefined;
+  /** In the SR domain: networks are announced with our End.DT6 SID, and routes with a SID are reached through it (RFC 9252 section 5). */
+  readonly srv6?: boolean | undefined;
   /** The group it took its values from. */
   readonly group?: string | undefined;
   readonly routeReflectorClient?: boolean;

@@ -30,6 +30,8 @@ export interface UnicastRoute {
   readonly tag?: string;
   /** Empty: unreachable. */
   readonly nextHops: readonly RibNextHop[];
+  /** H.Encaps towards these SIDs, in travel order; the next hop is the gateway that is the first of them. Nothing resolves through such a route. */
+  readonly segments?: readonly string[] | undefined;
   readonly distance?: number;
   readonly metric?: number;
 }
@@ -318,7 +320,9 @@ export class UnicastRib {
         if (attempt.tainted) return { result: undefined, tainted: true };
         continue;
       }
-      const { nextHops, cost } = attempt.result;
+      const { nextHops, cost, route } = attempt.result;
+      // The packet would have to be encapsulated once more: no route of the kernel does that.
+      if (route.segments) return { result: undefined, tainted: attempt.tainted };
       if (nextHops.length === 0) return { result: undefined, tainted: attempt.tainted }; // unreachable
       const through = nextHops.map((hop) => (hop.gateway === undefined ? { ...hop, gateway: text } : hop));
       return { result: { nextHops: through, cost }, tainted: attempt.tainted };
@@ -357,5 +361,7 @@ function wholeWeights(hops: readonly { readonly hop: NextHop; readonly weight: n
 
 function kernelTarget(best: Usable | undefined): RouteTarget | undefined {
   if (!best || best.route.source === 'connected') return undefined;
-  return best.nextHops.length === 0 ? { kind: 'unreachable' } : { kind: 'unicast', nextHops: best.nextHops };
+  if (best.nextHops.length === 0) return { kind: 'unreachable' };
+  const { segments } = best.route;
+  return segments ? { kind: 'seg6', segments, nextHops: best.nextHops } : { kind: 'unicast', nextHops: best.nextHops };
 }

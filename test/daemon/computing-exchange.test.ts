@@ -1,14 +1,32 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ServiceRouteChange } from '../../daemon/bgp/change-feed.js';
 import type { LocalRoute } from '../../daemon/bgp/local-routes.js';
 import { ManualClock } from '../../daemon/clock.js';
 import { ComputingExchange } from '../../daemon/computing-exchange.js';
 import { silentLogger } from '../../daemon/log.js';
 import { ComputingRib } from '../../daemon/rib/computing-rib.js';
 import { Prefix } from '../../dataplane/packet/ip.js';
+import type { BgpConfig, Config } from '../../daemon/config/types.js';
+import { neighbor } from './bgp/network.js';
 import { makeAdvertisement, makeInstance } from './rib/instances.js';
 
 const OWN = 'fc00:0:1::1';
+
+const VPN = { rd: '10.0.0.1:1', exportTargets: ['65000:1'], importTargets: ['65000:1'], transposition: false, networks: ['2001:db8:1::/48'] };
+
+const configOf = (bgp: Partial<BgpConfig>): Pick<Config, 'bgp' | 'router'> => ({
+  bgp: { as: 65000, listen: { addresses: [], port: 179 }, networks: [], neighbors: [], ...bgp },
+  router: {
+    name: 'r1',
+    id: '10.0.0.1',
+    loopback: OWN,
+    locator: 'fcbb:bb00:1::/48',
+    sidStructure: { block: 32, node: 16, function: 16, argument: 0 },
+    sidBlocks: ['fcbb:bb00::/32'],
+    domainSources: ['fc00::/16'],
+  },
+});
 
 function setup(): { exchange: ComputingExchange; rib: ComputingRib; log: string[]; announced: LocalRoute[]; usable: Set<string> } {
   const rib = new ComputingRib({ clock: new ManualClock(), log: silentLogger, ownExit: OWN });
@@ -59,12 +77,59 @@ describe('exchange between instances, computing RIB and BGP', () => {
 
   it('announces networks while the unicast RIB has them', () => {
     const { exchange, log, usable } = setup();
-    exchange.announceNetworks(['2001:db8:1::/48']);
+    exchange.configure(configOf({ networks: ['2001:db8:1::/48'] }));
     usable.add('2001:db8:1::/48');
-    exchange.announceNetworks(['2001:db8:1::/48']);
-    exchange.announceNetworks(['2001:db8:1::/48']);
+    exchange.announceNetworks(configOf({ networks: ['2001:db8:1::/48'] }));
+    exchange.announceNetworks(configOf({ networks: ['2001:db8:1::/48'] }));
     usable.clear();
-    exchange.announceNetworks(['2001:db8:1::/48']);
+    exchange.announceNetworks(configOf({ networks: ['2001:db8:1::/48'] }));
     assert.deepEqual(log, ['announce 2001:db8:1::/48', 'withdraw 2001:db8:1::/48']);
+  });
+
+  it('announces services and networks in the VPN too, with route targets and a Prefix-SID, and again under another route distinguisher', () => {
+    const { exchange, log, announced, usable } = setup();
+    usable.add('2001:db8:1::/48');
+    exchange.configure(configOf({ vpn: VPN }));
+    exchange.announceInstances([makeAdvertisement(1, 5, { service: '2001:db8:5e::1', exit: OWN, source: 'local', peer: '' })]);
+    const [network, , service] = announced;
+    assert.deepEqual(log, ['announce 10.0.0.1:1 2001:db8:1::/48', 'announce 2001:db8:5e::1/128', 'announce 10.0.0.1:1 2001:db8:5e::1/128']);
+    for (const route of [network!, service!]) assert.deepEqual(route.extendedCommunities, [0x0002_fde8_0000_0001n]);
+    const { sid, behaviour } = network!.prefixSid!.sid!;
+    assert.deepEqual([sid, behaviour], ['fcbb:bb00:1:2::', 0x12]);
+    assert.equal(service!.prefixSid?.sid?.sid, service!.cpn!.instances[0]!.sid!.sid);
+    log.length = 0;
+    exchange.configure(configOf({ vpn: { ...VPN, rd: '65000:9' } }));
+    assert.deepEqual(log, [
+      'withdraw 10.0.0.1:1 2001:db8:5e::1/128',
+      'announce 65000:9 2001:db8:5e::1/128',
+      'withdraw 10.0.0.1:1 2001:db8:1::/48',
+      'announce 65000:9 2001:db8:1::/48',
+    ]);
+    log.length = 0;
+    exchange.configure(configOf({ vpn: { ...VPN, rd: '65000:9', exportTargets: ['65000:2'] } }));
+    assert.deepEqual(log, ['announce 65000:9 2001:db8:5e::1/128', 'announce 65000:9 2001:db8:1::/48']);
+    exchange.configure(configOf({}));
+    assert.deepEqual(log.slice(2), ['withdraw 65000:9 2001:db8:5e::1/128', 'withdraw 65000:9 2001:db8:1::/48']);
+  });
+
+  it('puts the End.DT6 SID on networks for neighbors in the SR domain, but not on the locator and the loopback it lies behind', () => {
+    const { exchange, announced, usable } = setup();
+    const networks = [`${OWN}/128`, 'fcbb:bb00:1::/48', '2001:db8:1::/48'];
+    for (const network of networks) usable.add(network);
+    exchange.configure(configOf({ networks, neighbors: [{ ...neighbor('2001:db8::2', '2001:db8::1', 65000), srv6: true }] }));
+    assert.deepEqual(announced.map(({ prefix, prefixSid }) => [String(prefix), prefixSid?.sid?.sid]), [[networks[0], undefined], [networks[1], undefined], [networks[2], 'fcbb:bb00:1:2::']]);
+  });
+
+  it('keeps the advertisements of one exit under two route distinguishers apart', () => {
+    const { exchange, rib } = setup();
+    const change = (exit: string, rd: string, sequence: bigint): ServiceRouteChange => {
+      const block = { service: undefined, origin: { exit, sequence, originatedAt: 0n, validity: 0 }, instances: [makeInstance(2, 1)] };
+      return { prefix: Prefix.host('2001:db8:5e::1'), rd, peer: 'fc00::9', pathId: 0, path: { block, raw: undefined, nextHop: exit, peer: 'fc00::9', ebgp: false, stale: false, receivedAt: 0 } };
+    };
+    exchange.serviceRoutesChanged([change('fc00:0:2::1', '10.0.0.2:1', 1n), change('fc00:0:3::1', '10.0.0.3:1', 1n)]);
+    const exits = (): string[] => rib.candidates('2001:db8:5e::1').map(({ exit }) => exit);
+    assert.deepEqual(exits(), ['fc00:0:2::1', 'fc00:0:3::1']);
+    exchange.serviceRoutesChanged([{ ...change('fc00:0:2::1', '10.0.0.2:1', 1n), path: undefined }]);
+    assert.deepEqual(exits(), ['fc00:0:3::1']);
   });
 });

@@ -251,7 +251,10 @@ export interface RawAttribute {
 /** Prefix-SID, attribute 40 (RFC 8669, RFC 9252): the octets that are passed on, and the first SRv6 SID found in them. */
 export interface PrefixSid {
   readonly value: Uint8Array;
+  /** As it stands here; `serviceSid` puts transposed bits back. */
   readonly sid: SidInfo | undefined;
+  /** Bits of the SID that the label of a VPN prefix carries (RFC 9252 section 4). */
+  readonly transposition?: { readonly length: number; readonly offset: number } | undefined;
 }
 
 /**

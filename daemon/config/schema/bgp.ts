@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../scalars.js';
 import { asNumber, asPathLists, policies, prefixLists } from './bgp-policy.js';
+import { families, vpn } from './bgp-vpn.js';
 import { byKey, dottedQuad, duration, flag, integer, ip, line, list, mapping, name, oneOf, port, prefix, quantity, text } from './common.js';
 
 const holdTime = quantity('a hold time of 0 (none) or 3s to 65535s (RFC 4271 section 4.2)', (value) => {
@@ -47,6 +48,8 @@ const options = {
   cpnAccept: list(prefix, 'service prefixes').optional(),
   addPath: oneOf('both', 'receive', 'send', 'none').optional(),
   nextHopSelf: flag.optional(),
+  families: families.optional(),
+  srv6: flag.optional(),
   routeReflectorClient: flag.optional(),
   allowAsIn: integer(0, 10, 'how often the own AS may stand in an AS path').optional(),
   advertisePeerAs: flag.optional(),
@@ -74,6 +77,7 @@ export const bgp = mapping({
   as: asNumber,
   listen: mapping({ addresses: list(ip, 'addresses').default(['::']), port: port.default(179) }).prefault({}),
   networks: list(prefix, 'prefixes').optional(),
+  vpn: vpn.optional(),
   routeReflector: mapping({ clusterId: dottedQuad }).optional(),
   groups: byKey(name, group, 'groups by name').default({}),
   neighbors: list(neighbor, 'neighbors').default([]),

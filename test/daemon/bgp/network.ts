@@ -48,6 +48,7 @@ export interface NodeOptions {
   readonly unresolved?: ReadonlySet<string>;
   readonly cost?: (address: string) => number | undefined;
   readonly identifier?: string;
+  readonly vpn?: SpeakerOptions['config']['vpn'];
   readonly speaker?: Partial<SpeakerOptions>;
   /** Policies, cluster and the like. */
   readonly bgp?: Partial<BgpConfig>;
@@ -61,6 +62,8 @@ export class Node {
   speaker: BgpSpeaker;
   /** Best learned unicast routes, as a unicast RIB would hold them. */
   readonly unicast = new Map<string, UnicastBest>();
+  /** The same of VPN routes with a route target of this router. */
+  readonly imported = new Map<string, UnicastBest>();
   readonly service = new Map<string, ServicePath>();
   readonly events: BgpEvent[] = [];
   unicastChanges = 0;
@@ -83,6 +86,7 @@ export class Node {
   build(overrides: Partial<SpeakerOptions> = {}): BgpSpeaker {
     const { options } = this;
     this.unicast.clear();
+    this.imported.clear();
     this.service.clear();
     this.speaker = new BgpSpeaker({
       config: this.config(),
@@ -105,7 +109,7 @@ export class Node {
   }
 
   config(): SpeakerOptions['config'] {
-    return { as: this.as, listen: { addresses: [this.address], port: 179 }, networks: [], neighbors: this.neighbors, ...this.bgp };
+    return { as: this.as, listen: { addresses: [this.address], port: 179 }, networks: [], neighbors: this.neighbors, ...(this.options.vpn && { vpn: this.options.vpn }), ...this.bgp };
   }
 
   view(other: Node | string): NeighborView {
@@ -129,16 +133,17 @@ export class Node {
   }
 
   private learn(changes: readonly UnicastChange[]): void {
-    for (const { prefix, best } of changes) {
+    for (const { prefix, vpn, best } of changes) {
       this.unicastChanges++;
-      if (best) this.unicast.set(prefix.toString(), best);
-      else this.unicast.delete(prefix.toString());
+      const routes = vpn ? this.imported : this.unicast;
+      if (best) routes.set(prefix.toString(), best);
+      else routes.delete(prefix.toString());
     }
   }
 
   private learnService(changes: readonly ServiceRouteChange[]): void {
-    for (const { prefix, peer, pathId, path } of changes) {
-      const key = `${prefix.toString()} ${peer} ${pathId}`;
+    for (const { prefix, rd, peer, pathId, path } of changes) {
+      const key = `${rd === undefined ? '' : `${rd} `}${prefix.toString()} ${peer} ${pathId}`;
       if (path) this.service.set(key, path);
       else this.service.delete(key);
     }

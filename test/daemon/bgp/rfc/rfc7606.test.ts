@@ -279,11 +279,20 @@ describe('CPN attribute faults', () => {
 });
 
 describe('Prefix-SID faults', () => {
-  it('is passed on as it is, also when its content is broken', () => {
-    for (const value of ['', '05', '050100', '0500ff00', '010007 00 0000 00000001']) {
+  it('is passed on as it is without an SRv6 service', () => {
+    for (const value of ['', '010007 00 0000 00000001', '05000100', '990002 abcd']) {
       const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0xc0, prefixSid, value)], nlri: NLRI }));
       assert.equal(message.disposition, 'accept');
-      assert.deepEqual(message.attributes?.prefixSid, { value: hex(value), sid: undefined });
+      assert.deepEqual(message.attributes?.prefixSid, { value: hex(value), sid: undefined, transposition: undefined });
+    }
+  });
+
+  it('is left out when its lengths do not add up, and the route stays (RFC 9252 section 7)', () => {
+    for (const value of ['05', '050100', '0500ff00', '050000', '05000400010100']) {
+      const message = decodedUpdate(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0xc0, prefixSid, value)], nlri: NLRI }));
+      assert.equal(message.disposition, 'attributeDiscard', value);
+      assert.equal(message.attributes?.prefixSid, undefined);
+      assert.equal(message.announced[0]?.nlri.length, 1);
     }
   });
 });

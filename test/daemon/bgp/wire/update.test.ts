@@ -98,11 +98,11 @@ describe('UPDATE', () => {
   });
 
   it('keeps nothing that changes with the receive buffer', () => {
-    const octets = Buffer.from(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0xc0, 99, '0102'), attribute(0xc0, 40, '0304'), attribute(0x40, 6, 'ff')], nlri: NLRI }));
+    const octets = Buffer.from(update({ attributes: [ORIGIN, AS_PATH, NEXT_HOP, attribute(0xc0, 99, '0102'), attribute(0xc0, 40, '030000'), attribute(0x40, 6, 'ff')], nlri: NLRI }));
     const { attributes, announced, faults } = decodedUpdate(octets);
     octets.fill(0);
     assert.deepEqual(attributes?.unknown[0]?.value, hex('0102'));
-    assert.deepEqual(attributes.prefixSid?.value, hex('0304'));
+    assert.deepEqual(attributes.prefixSid?.value, hex('030000'));
     assert.deepEqual(prefixes(announced[0]!.nlri), ['198.51.100.0/24 0']);
     assert.deepEqual(faults[0]?.raw, hex('400601ff'));
   });
