@@ -1,5 +1,6 @@
 /** The command tree of cpnctl. */
 import { Command } from 'commander';
+import { bgpPolicyTest } from './commands/bgp-policy-test.js';
 import { bgpShutdown } from './commands/bgp-shutdown.js';
 import { clear } from './commands/clear.js';
 import { completion } from './commands/completion.js';
@@ -10,6 +11,7 @@ import { explain } from './commands/explain.js';
 import { monitor } from './commands/monitor.js';
 import { service } from './commands/service.js';
 import { showBgpNeighbors } from './commands/show-bgp-neighbors.js';
+import { showBgpPolicy } from './commands/show-bgp-policy.js';
 import { showBgpRoutes } from './commands/show-bgp-routes.js';
 import { showBgpSummary } from './commands/show-bgp-summary.js';
 import { showComputingNodes } from './commands/show-computing-nodes.js';
@@ -40,6 +42,7 @@ export function buildProgram(): { program: Command; session: Session } {
   showBgpSummary(bgp, session);
   showBgpNeighbors(bgp, session);
   showBgpRoutes(bgp, session);
+  showBgpPolicy(bgp, session);
   showOspf(show);
   showRoutes(show, session);
   showSids(show, session);
@@ -54,7 +57,9 @@ export function buildProgram(): { program: Command; session: Session } {
   explain(program, session);
   monitor(program, session);
   clear(program, session);
-  bgpShutdown(program, session);
+  const bgpActions = program.command('bgp').description('shut down and enable BGP sessions, try policies');
+  bgpShutdown(bgpActions, session);
+  bgpPolicyTest(bgpActions, session);
   drain(program, session);
   update(program, session);
   service(program, session);

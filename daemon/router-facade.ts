@@ -49,6 +49,7 @@ import { NO_REQUIREMENTS } from './steering/requirement-option.js';
 import type { Member } from './steering/member.js';
 import type { Assessment } from './steering/selector.js';
 import { assessCandidates, explain, fib, flowMatcher, pinnedFlows } from './steering/views.js';
+import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './northbound/policy-views.js';
 
 const VERSION = '0.1.0';
 const ESTABLISHED = 'Established';
@@ -213,6 +214,11 @@ export class FacadeOverRouter implements RouterFacade {
       updatesReceived: neighbor.messages.received.update,
       updatesSent: neighbor.messages.sent.update,
       flaps: Math.max(0, neighbor.establishedCount - 1),
+      group: neighbor.group,
+      dynamic: neighbor.dynamic,
+      routeReflectorClient: neighbor.routeReflectorClient,
+      importPolicy: neighbor.importPolicy,
+      exportPolicy: neighbor.exportPolicy,
       lastError: neighbor.lastError && neighbor.lastError.text,
       role: configured?.role,
       shutdown: neighbor.shutdown,
@@ -242,6 +248,25 @@ export class FacadeOverRouter implements RouterFacade {
 
   private found(address: string, isThere: boolean): void {
     if (!isThere) throw new FacadeError('notFound', `no neighbor ${address}`);
+  }
+
+  bgpPolicies(name: string | undefined): readonly BgpPolicyView[] {
+    const policies = this.speaker().policies(name);
+    if (!policies) throw new FacadeError('notFound', `no policy ${name ?? ''}`);
+    return policies.map(({ name: policy, description, rules, default: defaultAction, hits }) => ({
+      name: policy,
+      description,
+      rules: rules.map((rule) => ({ ...rule, hits: BigInt(rule.hits) })),
+      defaultAction,
+      defaultHits: BigInt(hits),
+    }));
+  }
+
+  testBgpPolicy(request: BgpPolicyTest): BgpPolicyVerdict {
+    const verdict = this.speaker().tryPolicy(request);
+    if (verdict === undefined) throw new FacadeError('notFound', `no policy ${request.name}`);
+    if (typeof verdict === 'string') throw new FacadeError('invalid', verdict);
+    return verdict;
   }
 
   private speaker(): NonNullable<RouterParts['bgp']> {
@@ -461,6 +486,11 @@ function bgpPath(view: BgpRouteSource): BgpPathView {
     localPref: view.localPref,
     med: view.med,
     communities: view.communities,
+    extendedCommunities: view.extendedCommunities,
+    largeCommunities: view.largeCommunities,
+    rejected: view.rejected,
+    originatorId: view.originatorId,
+    clusterList: view.clusterList,
     best: view.best,
     stale: view.stale,
     reason: view.reason,

@@ -5,6 +5,7 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
 import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
+import type * as policy from '../daemon/northbound/policy-views.js';
 import type { RouterEvent } from '../daemon/events.js';
 import { cpn } from './gen/cpn.js';
 import { toValues } from './values.js';
@@ -101,6 +102,11 @@ export const bgpMethods = {
   clearNeighbor: unary<{ address: string; soft: boolean; message: string }, Empty>()('BgpService', 'ClearNeighbor', v1.ClearNeighborRequest, v1.Empty),
   shutdownNeighbor: unary<{ address: string; message: string }, Empty>()('BgpService', 'ShutdownNeighbor', v1.ShutdownNeighborRequest, v1.Empty),
   enableNeighbor: unary<{ address: string }, Empty>()('BgpService', 'EnableNeighbor', v1.EnableNeighborRequest, v1.Empty),
+};
+
+export const bgpPolicyMethods = {
+  listBgpPolicies: unary<{ name: string | undefined }, { policies: readonly policy.BgpPolicyView[] }>()('BgpPolicyService', 'ListBgpPolicies', v1.BgpPolicyRequest, v1.BgpPolicyList),
+  testBgpPolicy: unary<policy.BgpPolicyTest, policy.BgpPolicyVerdict>()('BgpPolicyService', 'TestBgpPolicy', v1.BgpPolicyTest, v1.BgpPolicyVerdict),
 };
 
 export const computingMethods = {

@@ -12,8 +12,7 @@ export function shutdownMessage(text: string): string {
   return text;
 }
 
-export function bgpShutdown(root: Command, session: Session): void {
-  const bgp = root.command('bgp').description('shut down and enable BGP sessions');
+export function bgpShutdown(bgp: Command, session: Session): void {
   bgp
     .command('shutdown')
     .description('end a session until it is enabled again, or cpnd restarts')

@@ -21,11 +21,12 @@ export function showBgpRoutes(bgp: Command, session: Session): void {
             path.localPref,
             path.med,
             path.asPath,
+            [...path.communities, ...path.extendedCommunities, ...path.largeCommunities].join(' '),
             path.cpn && `${path.cpn.exit} #${path.cpn.instances.join(',#')}`,
-            path.reason,
+            path.rejected ? `rejected: ${path.reason}` : path.reason,
           ]),
         );
-        return table(['PREFIX', '', 'PEER', 'PATH', 'NEXT HOP', 'PREF', 'MED', 'AS PATH', 'COMPUTING', 'REASON'], rows, 'no routes');
+        return table(['PREFIX', '', 'PEER', 'PATH', 'NEXT HOP', 'PREF', 'MED', 'AS PATH', 'COMMUNITIES', 'COMPUTING', 'REASON'], rows, 'no routes');
       });
     });
 }

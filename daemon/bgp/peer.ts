@@ -78,6 +78,8 @@ export class Peer {
     public config: BgpNeighborConfig,
     private readonly environment: Environment,
     private readonly peerHandlers: PeerHandlers,
+    /** Nobody configured it: it connected from a range. */
+    readonly dynamic = false,
   ) {
     const { clock, transport, attributeType, local, random, restartTimeMs, deferral } = environment;
     const isFirstAfterRestart = (): boolean => this.establishedCount === 0 && deferral.isRestart;

@@ -17,7 +17,8 @@ import { NextHops } from './next-hops.js';
 import { Peer } from './peer.js';
 import { policyBookConfig } from './peer-policy.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
-import { PolicyBook } from './policy/book.js';
+import { PolicyBook, type PolicyView } from './policy/book.js';
+import { TrialFault, tryPolicy, type TrialRequest, type TrialResult } from './policy/trial.js';
 import { Taps } from './telemetry/tap.js';
 import { RestartDeferral } from './restart-deferral.js';
 import { tcpTransport } from './tcp-transport.js';
@@ -117,7 +118,7 @@ export class BgpSpeaker {
     this.feed = new ChangeFeed(this.local, this.nextHops.resolve);
     this.dynamic = new DynamicNeighbors(options.clock, {
       appeared: (config, stream) => {
-        this.addPeer(config);
+        this.addPeer(config, { dynamic: true });
         this.accepted(stream);
       },
       refused: (address, reason) => this.report(address, 'error', reason),
@@ -230,7 +231,7 @@ export class BgpSpeaker {
     } else if (!isDeepStrictEqual(sessionParameters(peer.config), sessionParameters(neighbor))) {
       const { shutdownText } = peer;
       peer.remove(CeaseSubcode.otherConfigurationChange);
-      this.addPeer(neighbor, shutdownText);
+      this.addPeer(neighbor, { shutdownText });
     } else if (always || !isDeepStrictEqual(peer.config, neighbor)) {
       peer.configure(neighbor);
     }
@@ -317,6 +318,22 @@ export class BgpSpeaker {
     return true;
   }
 
+  /** All policies with how often their rules were used, or one; undefined when there is none of this name. */
+  policies(name: string | undefined): PolicyView[] | undefined {
+    return this.policyBook.views(name);
+  }
+
+  /** What a policy would do to a route; a text says what of the request cannot be read, undefined that there is no such policy. */
+  tryPolicy(request: TrialRequest): TrialResult | string | undefined {
+    const { local } = this;
+    try {
+      return tryPolicy(this.policyBook, request, { as: local.as, isService: (prefix) => isServiceRoute(local, prefix), resolve: this.options.resolveNextHop });
+    } catch (error) {
+      if (error instanceof TrialFault) return error.message;
+      throw error;
+    }
+  }
+
   summary(): SummaryView {
     return summaryView(this.environment, [...this.peers.values()]);
   }
@@ -335,8 +352,8 @@ export class BgpSpeaker {
     return prefixViews(this.environment, [...this.peers.values()], prefix === undefined ? undefined : ipPrefixOf(asPrefix(prefix)));
   }
 
-  private addPeer(config: BgpNeighborConfig, shutdownText?: string): void {
-    const peer = new Peer(config, this.environment, { pathsChanged: (changes) => this.pathsChanged(changes), idle: () => this.forgetDynamic(config.address) });
+  private addPeer(config: BgpNeighborConfig, { dynamic = false, shutdownText }: { readonly dynamic?: boolean; readonly shutdownText?: string | undefined } = {}): void {
+    const peer = new Peer(config, this.environment, { pathsChanged: (changes) => this.pathsChanged(changes), idle: () => this.forgetDynamic(config.address) }, dynamic);
     this.peers.set(config.address, peer);
     peer.shutdownText = shutdownText;
     if (shutdownText === undefined) peer.start();

@@ -1,6 +1,7 @@
 /** What operators see of the speaker: plain objects for the API and the CLI. */
 import type { Prefix } from '../../dataplane/packet/ip.js';
 import { formatAsPath } from './attributes.js';
+import type { RouteFilterConfig } from '../config/types.js';
 import type { Environment } from './environment.js';
 import type { RibEntry } from './loc-rib.js';
 import { timerNames, type StateName } from './fsm.js';
@@ -50,6 +51,13 @@ export interface NeighborView {
   readonly description: string;
   readonly localAddress: string;
   readonly cpn: boolean;
+  readonly group: string | undefined;
+  /** Nobody configured it: it connected from a range. */
+  readonly dynamic: boolean;
+  readonly routeReflectorClient: boolean;
+  /** any, none, prefixes or the names of policies. */
+  readonly importPolicy: string;
+  readonly exportPolicy: string;
   readonly state: StateName;
   readonly sinceMs: number;
   readonly establishedCount: number;
@@ -153,6 +161,11 @@ export function neighborView(environment: Environment, peer: Peer): NeighborView
     description: config.description,
     localAddress: config.localAddress,
     cpn: config.cpn,
+    group: config.group,
+    dynamic: peer.dynamic,
+    routeReflectorClient: config.routeReflectorClient ?? false,
+    importPolicy: filterText(config.import),
+    exportPolicy: filterText(config.export),
     state: peer.state,
     sinceMs: environment.clock.now() - peer.changedAt,
     establishedCount: peer.establishedCount,
@@ -172,6 +185,11 @@ export function neighborView(environment: Environment, peer: Peer): NeighborView
     lastError: peer.lastError,
     shutdown: peer.shutdownText,
   };
+}
+
+function filterText(filter: RouteFilterConfig): string {
+  if (typeof filter === 'string') return filter;
+  return 'policy' in filter ? `policy ${filter.policy.join(', ')}` : filter.join(', ');
 }
 
 function familyText(family: AfiSafi): string {

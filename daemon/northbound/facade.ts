@@ -14,6 +14,7 @@ import type { InstanceUpdate, NamedComputing } from '../awareness/instance.js';
 import type { InstanceRef, InstanceState } from '../awareness/instances.js';
 import type { RegisteredNodeView, RegisteredServiceView } from '../awareness/registration/types.js';
 import type { RouterEvent } from '../events.js';
+import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './policy-views.js';
 
 export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
 export type { InstanceRef, InstanceState, InstanceUpdate };
@@ -152,6 +153,14 @@ export interface BgpNeighborView {
   readonly updatesReceived: number;
   readonly updatesSent: number;
   readonly flaps: number;
+  /** The group it takes its values from. */
+  readonly group: string | undefined;
+  /** Nobody configured it: it connected from a range. */
+  readonly dynamic: boolean;
+  readonly routeReflectorClient: boolean;
+  /** any, none, prefixes or the names of policies. */
+  readonly importPolicy: string;
+  readonly exportPolicy: string;
   readonly lastError: string | undefined;
   readonly role: string | undefined; // of this side, RFC 9234
   readonly shutdown: string | undefined; // shut down by the operator, with these words
@@ -169,7 +178,14 @@ export interface BgpPathView {
   readonly asPath: string;
   readonly localPref: number | undefined;
   readonly med: number | undefined;
+  /** Standard ones. */
   readonly communities: readonly string[];
+  readonly extendedCommunities: readonly string[];
+  readonly largeCommunities: readonly string[];
+  /** Kept out by the import rules; the reason says by which one. */
+  readonly rejected: boolean;
+  readonly originatorId: string | undefined;
+  readonly clusterList: readonly string[];
   readonly best: boolean;
   readonly stale: boolean;
   /** Why it is best, or what it lost by; why it is unusable. */
@@ -349,6 +365,11 @@ export interface RouterFacade {
   /** Ends a session until it is enabled again. */
   shutdownBgp(address: string, message: string): void;
   enableBgp(address: string): void;
+
+  /** All policies, or one. */
+  bgpPolicies(name: string | undefined): readonly BgpPolicyView[];
+  /** What a policy would do to a route. */
+  testBgpPolicy(request: BgpPolicyTest): BgpPolicyVerdict;
 
   services(): readonly ServiceView[];
   computingRib(service: string | undefined): Iterable<ServiceCandidates>;

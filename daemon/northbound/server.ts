@@ -6,7 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
 import { nodeService } from './nodes.js';
-import { bgpService, computingService, routerService, watchService } from './services.js';
+import { bgpPolicyService, bgpService, computingService, routerService, watchService } from './services.js';
 import { Transport, type FaultListener } from './transport.js';
 
 export interface NorthboundOptions {
@@ -47,6 +47,7 @@ export class NorthboundServer {
     const transport = new Transport(northbound.server, options.onFault ?? (() => undefined));
     routerService(transport, facade);
     bgpService(transport, facade);
+    bgpPolicyService(transport, facade);
     computingService(transport, facade);
     nodeService(transport, facade);
     watchService(transport, facade, options.clock ?? systemClock);

@@ -27,7 +27,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 describe('bash completion', () => {
   it('offers the commands at each level', () => {
     assert.deepEqual(complete('sh'), ['show']);
-    assert.deepEqual(complete('show', 'bgp', ''), ['neighbors', 'routes', 'summary']);
+    assert.deepEqual(complete('show', 'bgp', ''), ['neighbors', 'policy', 'routes', 'summary']);
     assert.deepEqual(complete('show', 'computing', 'r'), ['rib']);
     assert.deepEqual(complete('monitor', ''), ['bgp', 'flows', 'ospf', 'rib']);
   });

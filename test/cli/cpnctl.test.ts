@@ -56,6 +56,8 @@ describe('show --json prints what the facade said, 64-bit numbers as strings and
     ['bgp neighbors', () => [neighbor]],
     [`bgp neighbors ${neighbor.address}`, () => [neighbor]],
     ['bgp routes', (fake) => [...fake.bgpRoutes(undefined)]],
+    ['bgp policy', (fake) => fake.bgpPolicies(undefined)],
+    ['bgp policy from-core', (fake) => fake.bgpPolicies('from-core')],
     ['routes', (fake) => [...fake.routes()]],
     ['sids', (fake) => fake.sids()],
     ['interfaces', (fake) => fake.interfaces()],
@@ -90,6 +92,7 @@ describe('show prints tables for people', () => {
     ['bgp summary', [/^fc00:0:100::1 +65000 +Established +1m01s +7 +2 +yes +1 +reflector$/m]],
     ['bgp neighbors', [/^state +Established for 1m01s$/m, /^add-path +receive$/m, /^last error +-$/m]],
     ['bgp routes', [/2001:db8:5e::1\/128 .*\* .*fc00:0:11::1 #1,#4294967295 +only path/, /higher MED/]],
+    ['bgp policy', [/^from-core +1 +bogons +prefixList bogons +- +reject +18446744073709551615$/m, /^ +default +any route +accept +3$/m]],
     ['routes', [/^\* +fc00:0:2::1\/128 +bgp +2001:db8::2 +200\/10 +fc00:0:100::1 +yes$/m, /no route to host/]],
     ['sids', [/fcbb:bb00:1:e001::\/128 +End.DX6 +table 254 +2001:db8:5e::1#1 +busy/]],
     ['interfaces', [/^eth1 +2 +client +up +1500 +2001:db8:c::1\/64$/m]],
@@ -193,6 +196,17 @@ describe('requests reach the router as they were meant', () => {
     assert.equal((await run('bgp', 'shutdown', '2001:db8::dead')).status, 1);
   });
 
+  it('bgp policy test', async () => {
+    const options = '--prefix 2001:db8::/48 --as-path 65001 --community 65000:1 --community no-export --extended-community rt:1:2 --large-community 1:2:3 --med 5 --local-pref 7 --peer 2001:DB8::1 --next-hop 2001:db8::2 --source ibgp'.split(' ');
+    const { status: exit, stdout } = await run('bgp', 'policy', 'test', 'from-core', ...options);
+    assert.equal(exit, 0);
+    assert.match(stdout, /^accepted by from-core default\n {2}rule 1 \(bogons\): not met: prefixList\n {2}default: accept\nthe route then has\n {2}local preference: 7\n {2}MED: 5\n/);
+    assert.match(stdout, /communities: 65000:1 no-export rt:1:2 1:2:3/);
+    assert.deepEqual(facade.calls.at(-1), ['testBgpPolicy', { name: 'from-core', prefix: '2001:db8::/48', nextHop: '2001:db8::2', asPath: '65001', communities: ['65000:1', 'no-export'], extendedCommunities: ['rt:1:2'], largeCommunities: ['1:2:3'], med: 5, localPref: 7, origin: 'igp', source: 'ibgp', peer: '2001:db8::1' }]);
+    const rejected = await run('bgp', 'policy', 'test', 'other', '--prefix', '2001:db8::/48');
+    assert.deepEqual([rejected.status, rejected.stdout.split('\n')[0]], [1, 'rejected by from-core default']);
+  });
+
   it('clear flow and clear bgp', async () => {
     assert.deepEqual(await json('clear', 'flow', '--all'), { cleared: 42 });
     await json('clear', 'flow', '--service', SERVICE, '--exit', EXIT);
@@ -219,6 +233,7 @@ describe('requests reach the router as they were meant', () => {
 
 describe('exit status 1: the answer is no', () => {
   const cases: readonly (readonly [title: string, args: readonly string[], message: RegExp])[] = [
+    ['an unknown policy', ['show', 'bgp', 'policy', 'nobody'], /no policy nobody/],
     ['an unknown neighbor', ['show', 'bgp', 'neighbors', '2001:db8::9'], /no neighbor 2001:db8::9/],
     ['a service without candidates', ['show', 'computing', 'rib', '2001:db8::9'], /no candidates for 2001:db8::9/],
     ['an unknown instance', ['drain', '99'], /no local instance 99/],

@@ -38,6 +38,11 @@ export const neighbor: BgpNeighborView = {
   updatesReceived: 11,
   updatesSent: 3,
   flaps: 1,
+  group: 'reflectors',
+  dynamic: false,
+  routeReflectorClient: true,
+  importPolicy: 'policy from-core',
+  exportPolicy: 'any',
   lastError: undefined,
   role: undefined,
   shutdown: undefined,
@@ -214,8 +219,8 @@ export class FakeFacade implements RouterFacade {
     yield {
       prefix: `${SERVICE}/128`,
       paths: [
-        { peer: 'fc00:0:100::1', pathId: 3, nextHop: EXIT, origin: 'igp', asPath: '65001 65002', localPref: 100, med: undefined, communities: ['no-export'], best: true, stale: false, reason: 'only path', cpn: { exit: EXIT, sequence: 1_795_000_000_001n, instances: [1, 4_294_967_295] } },
-        { peer: 'local', pathId: 0, nextHop: 'fc00:0:1::1', origin: 'incomplete', asPath: '', localPref: undefined, med: 5, communities: [], best: false, stale: true, reason: 'higher MED', cpn: undefined },
+        { peer: 'fc00:0:100::1', pathId: 3, nextHop: EXIT, origin: 'igp', asPath: '65001 65002', localPref: 100, med: undefined, communities: ['no-export'], extendedCommunities: ['rt:65000:1'], largeCommunities: ['65000:1:2'], rejected: false, originatorId: '10.0.0.9', clusterList: ['10.0.0.8', '10.0.0.7'], best: true, stale: false, reason: 'only path', cpn: { exit: EXIT, sequence: 1_795_000_000_001n, instances: [1, 4_294_967_295] } },
+        { peer: 'local', pathId: 0, nextHop: 'fc00:0:1::1', origin: 'incomplete', asPath: '', localPref: undefined, med: 5, communities: [], extendedCommunities: [], largeCommunities: [], rejected: true, originatorId: undefined, clusterList: [], best: false, stale: true, reason: 'higher MED', cpn: undefined },
       ],
     };
   }
@@ -233,6 +238,22 @@ export class FakeFacade implements RouterFacade {
   enableBgp(address: string): void {
     this.bgpNeighbors(address);
     this.calls.push(['enableBgp', address]);
+  }
+
+  bgpPolicies(name: string | undefined): ReturnType<RouterFacade['bgpPolicies']> {
+    if (name !== undefined && name !== 'from-core') throw new FacadeError('notFound', `no policy ${name}`);
+    const rules = [{ rule: 1, name: 'bogons', match: 'prefixList bogons', set: '', action: 'reject', hits: 18_446_744_073_709_551_615n }];
+    return [{ name: 'from-core', description: 'what the core says', rules, defaultAction: 'accept', defaultHits: 3n }];
+  }
+
+  testBgpPolicy(request: Parameters<RouterFacade['testBgpPolicy']>[0]): ReturnType<RouterFacade['testBgpPolicy']> {
+    this.calls.push(['testBgpPolicy', request]);
+    const { asPath, communities, extendedCommunities, largeCommunities, med, localPref, origin } = request;
+    const steps = [
+      { rule: 1, name: 'bogons', matched: false, unmet: 'prefixList', action: 'reject' },
+      { rule: 0, name: 'default', matched: true, unmet: undefined, action: 'accept' },
+    ];
+    return { accepted: request.name === 'from-core', by: 'from-core default', steps, asPath, communities, extendedCommunities, largeCommunities, med, localPref, origin, nextHop: 'self' };
   }
 
   services(): ReturnType<RouterFacade['services']> {

@@ -71,7 +71,7 @@ describe('A pattern over AS paths', () => {
 
   test('never throws, whatever it is', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'()[]{}|*+?^$_\\.,-019a'), maxLength: 30 }), fc.string(), (pattern, text) => {
+      fc.property(fc.string({ unit: fc.constantFrom(...Array.from('()[]{}|*+?^$_\\.,-019a')), maxLength: 30 }), fc.string(), (pattern, text) => {
         const compiled = compilePattern(pattern);
         if (typeof compiled === 'function') compiled(text);
       }),
