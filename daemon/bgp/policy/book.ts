@@ -11,8 +11,6 @@ export interface PolicyBookConfig extends NamedLists {
   readonly policies: Readonly<Record<string, PolicyConfig>>;
 }
 
-export const EMPTY_BOOK: PolicyBookConfig = { prefixLists: {}, asPathLists: {}, policies: {} };
-
 type Action = PolicyConfig['default'];
 
 export interface Verdict {
