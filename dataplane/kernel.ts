@@ -9,6 +9,7 @@ import { relaxReversePath } from './netlink/reverse-path.js';
 import { KernelRouteTable, ROUTE_GROUPS } from './netlink/route-table.js';
 import { openNetlinkSocket } from './netlink/socket.js';
 import { writeSysctl } from './netlink/sysctl.js';
+import { setTunnelSource } from './netlink/tunnel-source.js';
 import { Prefix } from './packet/ip.js';
 
 /** Metric of the `unreachable` route behind that of a service prefix: it answers when the TUN is gone. */
@@ -88,6 +89,7 @@ export class KernelDataplane implements Dataplane {
     this.flowTable.open(options);
     this.found = { ...routing, bpf: true };
     this.options = options;
+    if (routing.seg6) await this.tunnelSource(options.sourceAddress);
     await this.tunKnown();
     await this.applyAddresses();
     this.applyServicePrefixes(options.servicePrefixes);
@@ -95,6 +97,14 @@ export class KernelDataplane implements Dataplane {
     this.linkMonitor.onChange(() => this.applyInterfaces(false));
     this.scheduleReconcile();
     await this.routeTable.settled();
+  }
+
+  private async tunnelSource(address: string): Promise<void> {
+    try {
+      await setTunnelSource(address);
+    } catch (error) {
+      this.note(`packets on routes by SIDs have a source of the kernel's choice: ${(error as Error).message}`);
+    }
   }
 
   private async start(): Promise<void> {
@@ -262,6 +272,7 @@ export class KernelDataplane implements Dataplane {
         .map(({ index }) => index),
     );
     await this.linkMonitor.removeAddresses();
+    if (this.found.seg6) await this.tunnelSource('::');
     this.closeNetlink();
   }
 

@@ -155,3 +155,14 @@ export const NUD_PROBE = 0x10;
 export const NUD_FAILED = 0x20;
 export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
+
+/** linux/genetlink.h, linux/seg6_genl.h. */
+export const NETLINK_GENERIC = 16;
+export const GENL_ID_CTRL = 0x10;
+export const CTRL_CMD_GETFAMILY = 3;
+export const CTRL_ATTR_FAMILY_ID = 1;
+export const CTRL_ATTR_FAMILY_NAME = 2;
+export const SEG6_GENL_NAME = 'SEG6';
+export const SEG6_GENL_VERSION = 1;
+export const SEG6_CMD_SET_TUNSRC = 3;
+export const SEG6_ATTR_DST = 1;

@@ -1,4 +1,4 @@
-/** The NETLINK_ROUTE socket: the one place of this folder that touches the kernel. */
+/** Netlink sockets, of routing unless said otherwise: the one place of this folder that touches the kernel. */
 import { native, type NativeError } from '../native/index.js';
 import {
   AF_NETLINK,
@@ -48,8 +48,8 @@ class NetlinkSocket implements NetlinkTransport {
   private listener: () => void = () => undefined;
   private closed = false;
 
-  constructor(groups: readonly number[]) {
-    this.fd = native.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  constructor(groups: readonly number[], protocol: number) {
+    this.fd = native.socket(AF_NETLINK, SOCK_RAW, protocol);
     try {
       setReceiveBuffer(this.fd);
       native.setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
@@ -115,6 +115,6 @@ function setReceiveBuffer(fd: number): void {
 }
 
 /** Opens a socket in the network namespace of the calling thread, subscribed to multicast groups (RTNLGRP_*). Throws NativeError. */
-export function openNetlinkSocket(groups: readonly number[] = []): NetlinkTransport {
-  return new NetlinkSocket(groups);
+export function openNetlinkSocket(groups: readonly number[] = [], protocol = NETLINK_ROUTE): NetlinkTransport {
+  return new NetlinkSocket(groups, protocol);
 }
