@@ -7,12 +7,17 @@ import { BgpSpeaker, type SpeakerOptions } from '../../daemon/bgp/speaker.js';
 import type { BgpEvent } from '../../daemon/bgp/environment.js';
 import type { LocalRoute } from '../../daemon/bgp/local-routes.js';
 import { systemClock } from '../../daemon/clock.js';
-import type { BgpConfig } from '../../daemon/config/types.js';
+import { ComputingExchange } from '../../daemon/computing-exchange.js';
+import type { BgpConfig, Config } from '../../daemon/config/types.js';
+import { silentLogger } from '../../daemon/log.js';
+import type { Advertisement } from '../../daemon/rib/candidate.js';
+import { ComputingRib } from '../../daemon/rib/computing-rib.js';
 
 export type DriverOptions = Pick<SpeakerOptions, 'config' | 'router' | 'servicePrefixes'>;
 
 export type DriverCommand =
   | { readonly do: 'announce'; readonly routes: readonly LocalRoute[] }
+  | { readonly do: 'exchange'; readonly config: Pick<Config, 'bgp' | 'router'>; readonly advertisements: readonly Advertisement[] }
   | { readonly do: 'withdraw'; readonly prefixes: readonly string[] }
   | { readonly do: 'reconfigure'; readonly config: BgpConfig }
   | { readonly do: 'clear'; readonly address: string; readonly soft: boolean }
@@ -34,17 +39,31 @@ function main(options: DriverOptions): void {
   const service = new Map<string, unknown>();
   speaker.onEvent((event) => events.push(event));
   speaker.onServiceRoutes((changes) => {
-    for (const { prefix, peer, pathId, path } of changes) {
-      const key = `${prefix.toString()} ${peer} ${pathId}`;
+    for (const { prefix, rd, peer, pathId, path } of changes) {
+      const key = `${rd === undefined ? '' : `${rd} `}${prefix.toString()} ${peer} ${pathId}`;
       if (path) service.set(key, { exit: path.block?.origin?.exit, stale: path.stale, raw: path.raw && Buffer.from(path.raw).toString('hex') });
       else service.delete(key);
     }
   });
+  const sids = new Map<string, string | undefined>();
+  speaker.onUnicastRoutes((changes) => {
+    for (const { prefix, vpn, best } of changes) {
+      const key = `${vpn ? 'vpn ' : ''}${prefix.toString()}`;
+      if (best) sids.set(key, best.sid);
+      else sids.delete(key);
+    }
+  });
+  const computingRib = new ComputingRib({ clock: systemClock, log: silentLogger, ownExit: options.router.loopback });
+  const exchange = new ComputingExchange(computingRib, speaker, () => true);
   speaker.start();
   const run = (command: DriverCommand): unknown => {
     switch (command.do) {
       case 'announce':
         speaker.announceBatch(command.routes);
+        return true;
+      case 'exchange':
+        exchange.configure(command.config);
+        exchange.announceInstances(command.advertisements);
         return true;
       case 'withdraw':
         for (const prefix of command.prefixes) speaker.withdraw(prefix);
@@ -60,7 +79,7 @@ function main(options: DriverOptions): void {
       case 'neighbors':
         return speaker.neighbors();
       case 'show':
-        return { neighbors: speaker.neighbors(), routes: speaker.routes(), events, service: Object.fromEntries(service) };
+        return { neighbors: speaker.neighbors(), routes: speaker.routes(), events, service: Object.fromEntries(service), sids: Object.fromEntries(sids) };
     }
   };
   createInterface({ input: process.stdin })

@@ -15,6 +15,8 @@ export interface Shown {
   readonly routes: readonly RouteView[];
   readonly events: readonly BgpEvent[];
   readonly service: Readonly<Record<string, { readonly exit?: string; readonly stale: boolean; readonly raw?: string }>>;
+  /** The SID of each route outside service prefixes, those imported from a VPN under `vpn PREFIX`. */
+  readonly sids: Readonly<Record<string, string | undefined>>;
 }
 
 export const isRoot = process.getuid?.() === 0;
