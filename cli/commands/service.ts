@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RegisteredServiceView } from '../../daemon/awareness/registration/types.js';
+import type { RegisteredServiceView } from '../../daemon/northbound/facade.js';
 import { address } from '../arguments.js';
 import type { Session } from '../session.js';
 

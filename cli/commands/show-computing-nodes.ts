@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RegisteredNodeView } from '../../daemon/awareness/registration/types.js';
+import type { RegisteredNodeView } from '../../daemon/northbound/facade.js';
 import type { Session } from '../session.js';
 
 type Table = typeof import('../table.js');

@@ -9,7 +9,7 @@ import type { Dial } from './session.js';
 const REFUSALS: ReadonlySet<status> = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED, status.INVALID_ARGUMENT, status.RESOURCE_EXHAUSTED, status.UNIMPLEMENTED]);
 
 /** A router that vanished without a word is noticed after these two, ms. */
-const KEEPALIVE = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepalive_timeout_ms': 2000 };
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepalive_timeout_ms': 5000 };
 
 function channelCredentials({ target, tls }: AgentConfig['router']): ChannelCredentials {
   if (target.startsWith('unix:') || !tls) return credentials.createInsecure();
@@ -27,6 +27,8 @@ export function grpcDial(router: AgentConfig['router']): Dial {
       const name = router.tls?.serverName;
       client = new Client(router.target, channelCredentials(router), {
         ...KEEPALIVE,
+        // Each attempt connects anew: what broke is not tried again.
+        'grpc.use_local_subchannel_pool': 1,
         'grpc.enable_http_proxy': 0,
         ...(name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name }),
       });

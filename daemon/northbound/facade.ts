@@ -17,7 +17,7 @@ import type { RouterEvent } from '../events.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './policy-views.js';
 
 export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
-export type { InstanceRef, InstanceState, InstanceUpdate };
+export type { InstanceRef, InstanceState, InstanceUpdate, RegisteredNodeView, RegisteredServiceView };
 
 export interface RouterStatus {
   readonly name: string;

@@ -11,9 +11,13 @@ import type { NodeDescription } from './types.js';
 const VERSION = 1;
 const DELAY_MS = 200;
 
-const json = (nodes: readonly SavedNode[]): string => JSON.stringify({ version: VERSION, nodes }, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+/** Nodes turned into text before other work gets its turn. */
+const SLICE = 16;
 
-/** Reads what `json` wrote; throws Error when it is something else. */
+const nodeText = (node: SavedNode): string => JSON.stringify(node, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+const fileText = (nodes: readonly string[]): string => `{"version":${VERSION},"nodes":[\n${nodes.join(',\n')}\n]}\n`;
+
+/** Reads what `fileText` wrote; throws Error when it is something else. */
 function parse(text: string): SavedNode[] {
   const content = JSON.parse(text) as { version?: unknown; nodes?: unknown };
   if (content.version !== VERSION || !Array.isArray(content.nodes)) throw new Error(`expected version ${VERSION} with a list of nodes`);
@@ -64,9 +68,14 @@ export class StateFile {
 
   private async write(nodes: readonly SavedNode[]): Promise<void> {
     const next = `${this.path}.next`;
+    const texts: string[] = [];
+    for (const node of nodes) {
+      texts.push(nodeText(node));
+      if (texts.length % SLICE === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    }
     try {
       await mkdir(dirname(this.path), { recursive: true, mode: 0o750 });
-      await writeFile(next, json(nodes), { mode: 0o640 });
+      await writeFile(next, fileText(texts), { mode: 0o640 });
       await rename(next, this.path);
     } catch (error) {
       this.onFault(`${this.path} cannot be written, a restart would forget the nodes: ${(error as Error).message}`);
@@ -79,7 +88,7 @@ export class StateFile {
     this.timer = undefined;
     try {
       mkdirSync(dirname(this.path), { recursive: true, mode: 0o750 });
-      writeFileSync(`${this.path}.last`, json(nodes), { mode: 0o640 });
+      writeFileSync(`${this.path}.last`, fileText(nodes.map(nodeText)), { mode: 0o640 });
       renameSync(`${this.path}.last`, this.path);
     } catch (error) {
       this.onFault(`${this.path} cannot be written: ${(error as Error).message}`);
