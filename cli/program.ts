@@ -14,6 +14,7 @@ import { showBgpNeighbors } from './commands/show-bgp-neighbors.js';
 import { showBgpPolicy } from './commands/show-bgp-policy.js';
 import { showBgpRoutes } from './commands/show-bgp-routes.js';
 import { showBgpSummary } from './commands/show-bgp-summary.js';
+import { showComnet } from './commands/show-comnet.js';
 import { showComputingNodes } from './commands/show-computing-nodes.js';
 import { showComputingRib } from './commands/show-computing-rib.js';
 import { showFib } from './commands/show-fib.js';
@@ -51,6 +52,7 @@ export function buildProgram(): { program: Command; session: Session } {
   const computing = show.command('computing').description('computing power behind the exits');
   showComputingRib(computing, session);
   showComputingNodes(computing, session);
+  showComnet(show, session);
   showFib(show, session);
   showFlows(show, session);
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { Prefix } from '../dataplane/packet/ip.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
+import { SMOOTHING } from './awareness/stamp/statistics.js';
 import { BEHAVIOUR_NAMES } from './behaviours.js';
 import type { NeighborView, RouteView as BgpRouteSource } from './bgp/views.js';
 import { decodeCpnBlock } from './computing/block.js';
@@ -19,6 +20,7 @@ import {
   type BgpSummary,
   type CandidateView,
   type ChangeListener,
+  type ComNetView,
   type ComputingNodeView,
   type ComputingView,
   type ConfigAnswer,
@@ -272,6 +274,10 @@ export class FacadeOverRouter implements RouterFacade {
   private speaker(): NonNullable<RouterParts['bgp']> {
     if (!this.parts.bgp) throw new FacadeError('notConfigured', 'BGP is not configured');
     return this.parts.bgp;
+  }
+
+  comnet(): ComNetView {
+    return { ...this.parts.comnet.graph(), smoothing: SMOOTHING };
   }
 
   services(): readonly ServiceView[] {

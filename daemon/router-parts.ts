@@ -1,5 +1,6 @@
 /** What the views of the API read of a router. */
 import type { Dataplane } from '../dataplane/dataplane.js';
+import type { ComNet } from './awareness/comnet/comnet.js';
 import type { LocalInstances } from './awareness/instances.js';
 import type { PathMonitor } from './awareness/path-monitor.js';
 import type { StampService } from './awareness/stamp/service.js';
@@ -26,6 +27,7 @@ export interface RouterParts {
   readonly steering: Steering;
   readonly instances: LocalInstances;
   readonly paths: PathMonitor;
+  readonly comnet: ComNet;
   readonly stamp: StampService | undefined;
   readonly bgp: BgpSpeaker | undefined;
   readonly registration: Registration | undefined;

@@ -7,11 +7,16 @@
 import { randomInt } from 'node:crypto';
 import type { Dataplane, DataplaneOptions } from '../dataplane/dataplane.js';
 import { Prefix } from '../dataplane/packet/ip.js';
+import { ComNet } from './awareness/comnet/comnet.js';
+import type { ComNetPart } from './awareness/comnet/graph.js';
+import { ownComNet } from './awareness/comnet/own-view.js';
 import { ExitWays } from './awareness/exit-ways.js';
 import { healthChecks } from './awareness/health/start.js';
 import { LocalInstances } from './awareness/instances.js';
+import { LinkAwareness } from './awareness/link/links.js';
 import { PathMonitor } from './awareness/path-monitor.js';
 import { StampService, type StampSettings } from './awareness/stamp/service.js';
+import { wayName } from './awareness/stamp/way.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { ComputingExchange } from './computing-exchange.js';
@@ -62,6 +67,7 @@ export class Router implements RouterParts {
   readonly steering: Steering;
   readonly instances: LocalInstances;
   readonly paths: PathMonitor;
+  readonly comnet = new ComNet();
   readonly bgp: BgpSpeaker | undefined;
   readonly stamp: StampService | undefined;
   readonly registration: Registration | undefined;
@@ -74,6 +80,7 @@ export class Router implements RouterParts {
   /** SIDs of the configuration. */
   private ownSids: ReadonlySet<string> = new Set();
   private readonly ways: ExitWays;
+  private readonly links: LinkAwareness;
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
 
@@ -121,6 +128,8 @@ export class Router implements RouterParts {
       (ways) => this.paths.setWays(ways),
     );
     this.ways.configure(config.cpn.services);
+    this.links = new LinkAwareness(config, dataplane, clock, (error) => this.events.emit('awareness', 'link.error', 'warning', `a link cannot be measured: ${String(error)}`));
+    this.comnet.addSource(() => this.ownComNet());
     this.steering = new Steering({
       clock,
       log,
@@ -161,11 +170,15 @@ export class Router implements RouterParts {
     this.computingRib.onOwnSequence((sequence) => this.instances.seen(sequence));
     this.steering.start();
     await this.applyAddresses(config);
-    dataplane.onLinks((links) => this.unicast.setLinks(links));
+    dataplane.onLinks((links) => {
+      this.unicast.setLinks(links);
+      this.links.linksChanged();
+    });
     this.unicast.setLinks(dataplane.links());
     this.unicast.setConfig(config);
     this.applySids();
     await dataplane.routes.settled();
+    this.links.start();
     // The end of the sessions in stop() says nothing of the network: routes and flows are kept or taken away as a whole then.
     this.bgp?.onUnicastRoutes((changes) => {
       if (!this.stopped) this.unicast.bgpChanged(changes);
@@ -199,6 +212,7 @@ export class Router implements RouterParts {
     this.registration?.stop(keepForwarding);
     this.instances.stop();
     this.paths.stop();
+    this.links.stop();
     this.stamp?.close();
     this.bgp?.stop({ graceful: keepForwarding });
     this.steering.stop();
@@ -277,6 +291,7 @@ export class Router implements RouterParts {
     this.stamp?.reconfigure(stampSettings(config));
     // Frees the numbers that the configuration gives to instances of its own.
     this.registration?.configure(config);
+    this.links.reconfigure(config);
     this.instances.configure(instancesConfig(config));
     this.ways.configure(config.cpn.services);
     this.steering.reconfigure(steeringConfig(config));
@@ -317,6 +332,12 @@ export class Router implements RouterParts {
       },
       this.clock,
     );
+  }
+
+  private ownComNet(): ComNetPart {
+    const ways = [...this.paths.list()].map((report) => ({ ...report, detail: this.stamp?.detail(wayName(report.way.exit, report.way.transit)) }));
+    const candidates = [...this.computingRib.services()].flatMap((service) => this.computingRib.candidates(service));
+    return ownComNet({ router: this.current.router, links: this.links.report(), ways, candidates });
   }
 
   /** Whether packets to a SID leave by a real route: wire.md section 5 refuses the default route. Own SIDs are here. */

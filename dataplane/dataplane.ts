@@ -19,6 +19,20 @@ export interface LinkState {
   readonly addresses: readonly string[]; // "address/length", canonical
 }
 
+/** What an interface has carried since it was made, and how fast it is. */
+export interface InterfaceCounters {
+  readonly name: string;
+  readonly receivedPackets: bigint;
+  readonly sentPackets: bigint;
+  readonly receivedOctets: bigint;
+  readonly sentOctets: bigint;
+  /** Errors and drops of either direction. */
+  readonly receiveFaults: bigint;
+  readonly sendFaults: bigint;
+  /** bit/s as the driver states it; undefined where it states none. */
+  readonly speed: number | undefined;
+}
+
 export interface NextHop {
   /** Gateway; absent for a directly connected destination. */
   readonly gateway?: string;
@@ -221,6 +235,8 @@ export interface Dataplane {
   reconfigure(options: DataplaneOptions): Promise<void>;
   links(): readonly LinkState[];
   onLinks(listener: (links: readonly LinkState[]) => void): void;
+  /** Counters of all interfaces. Rejects with NetlinkError. */
+  interfaceCounters(): Promise<readonly InterfaceCounters[]>;
   /** Adds an address to an interface (loopback addresses of the router); idempotent. */
   setAddresses(interfaceName: string, addresses: readonly string[]): Promise<void>;
   /** Closes descriptors; everything in the kernel keeps forwarding. */

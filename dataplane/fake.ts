@@ -13,6 +13,7 @@ import type {
   FlowTable,
   InstallStatus,
   KernelRoute,
+  InterfaceCounters,
   LinkState,
   PolicyBlockOwner,
   PolicyWrite,
@@ -390,6 +391,7 @@ export class FakeDataplane implements Dataplane {
   options: DataplaneOptions | undefined;
   isOpen = false;
   private state: readonly LinkState[];
+  private readonly counters = new Map<string, InterfaceCounters>();
   private linkListeners: ((links: readonly LinkState[]) => void)[] = [];
 
   constructor(
@@ -422,6 +424,15 @@ export class FakeDataplane implements Dataplane {
 
   onLinks(listener: (links: readonly LinkState[]) => void): void {
     this.linkListeners.push(listener);
+  }
+
+  interfaceCounters(): Promise<readonly InterfaceCounters[]> {
+    return Promise.resolve([...this.counters.values()]);
+  }
+
+  /** Test: what an interface has carried. */
+  setCounters(counters: InterfaceCounters): void {
+    this.counters.set(counters.name, counters);
   }
 
   setAddresses(interfaceName: string, addresses: readonly string[]): Promise<void> {

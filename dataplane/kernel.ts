@@ -1,6 +1,6 @@
 /** The dataplane of a Linux kernel: routes and addresses by rtnetlink, pinned flows by BPF, first packets by TUN. */
 import { systemClock, type Clock, type Timer } from '../daemon/clock.js';
-import type { Dataplane, DataplaneCapabilities, DataplaneOptions, FlowTable, InterfaceRole, LinkState, RouteTable } from './dataplane.js';
+import type { Dataplane, DataplaneCapabilities, DataplaneOptions, FlowTable, InterfaceCounters, InterfaceRole, LinkState, RouteTable } from './dataplane.js';
 import { DEFAULT_FLOW_TABLE_SETTINGS, KernelFlowTable } from './flow/table.js';
 import { NetlinkClient } from './netlink/client.js';
 import { LINK_GROUPS, LinkMonitor, type Link } from './netlink/links.js';
@@ -8,8 +8,10 @@ import { probeRouting } from './netlink/probe.js';
 import { relaxReversePath } from './netlink/reverse-path.js';
 import { KernelRouteTable, ROUTE_GROUPS } from './netlink/route-table.js';
 import { openNetlinkSocket } from './netlink/socket.js';
+import { decodeStatistics, encodeStatisticsRequest, RTM_GETSTATS, RTM_NEWSTATS } from './netlink/statistics.js';
 import { writeSysctl } from './netlink/sysctl.js';
 import { setTunnelSource } from './netlink/tunnel-source.js';
+import { native } from './native/index.js';
 import { Prefix } from './packet/ip.js';
 
 /** Metric of the `unreachable` route behind that of a service prefix: it answers when the TUN is gone. */
@@ -243,6 +245,19 @@ export class KernelDataplane implements Dataplane {
   }
 
   /** Declares the addresses of ours on an interface: those of an earlier call that are not named any more go. */
+  async interfaceCounters(): Promise<readonly InterfaceCounters[]> {
+    const found = await this.client.dump({ type: RTM_GETSTATS, encode: encodeStatisticsRequest, describe: () => 'dump of interface counters' }, (message) =>
+      message.type === RTM_NEWSTATS ? decodeStatistics(message.payload) : undefined,
+    );
+    return found.flatMap(({ index, receivedPackets, sentPackets, receivedOctets, sentOctets, receiveErrors, receiveDropped, sendErrors, sendDropped }) => {
+      const name = this.linkMonitor.nameOf(index);
+      if (name === undefined) return [];
+      const speed = native.interfaceSpeed(name) * 1e6;
+      const faults = { receiveFaults: receiveErrors + receiveDropped, sendFaults: sendErrors + sendDropped };
+      return [{ name, receivedPackets, sentPackets, receivedOctets, sentOctets, ...faults, speed: speed > 0 ? speed : undefined }];
+    });
+  }
+
   async setAddresses(interfaceName: string, addresses: readonly string[]): Promise<void> {
     this.addresses.set(interfaceName, addresses);
     await this.applyAddresses();

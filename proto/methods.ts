@@ -121,6 +121,10 @@ export const computingMethods = {
   updateInstance: unary<{ instance: view.InstanceRef } & view.InstanceUpdate, view.InstanceState>()('ComputingService', 'UpdateInstance', v1.UpdateInstanceRequest, v1.InstanceState),
 };
 
+export const networkMethods = {
+  getComNet: unary<Empty, view.ComNetView>()('NetworkService', 'GetComNet', v1.Empty, v1.ComNet),
+};
+
 export const watchMethods = {
   watchRib: stream<ServiceRequest, RibChange>()('WatchService', 'WatchRib', v1.ServiceRequest, v1.RibChange),
   watchFlows: stream<{ filter: view.FlowFilter | undefined; intervalMs: number }, FlowChange>()('WatchService', 'WatchFlows', v1.WatchFlowsRequest, v1.FlowChange),

@@ -39,12 +39,27 @@ export interface PathConsequence {
   readonly movedFlows: number;
 }
 
+export interface WayReport {
+  readonly way: Way;
+  readonly state: PathState;
+  readonly interface: string | undefined;
+  readonly gateway: string | undefined;
+}
+
 export type PathListener = (way: Way, state: PathState) => PathConsequence | undefined;
+
+interface Resolution {
+  readonly resolved: boolean;
+  readonly mtu: number;
+  /** Where the packets leave; a directly connected destination has no gateway. */
+  readonly interface?: string | undefined;
+  readonly gateway?: string | undefined;
+}
 
 interface Entry {
   readonly name: string;
   way: WatchedWay;
-  resolution: { readonly resolved: boolean; readonly mtu: number };
+  resolution: Resolution;
   told: PathState | undefined;
 }
 
@@ -52,7 +67,7 @@ interface Entry {
 const RTT_SHARE = 0.1;
 const RTT_LEAST_US = 200;
 const LOSS_STEP_PPM = 5000;
-const UNRESOLVED = { resolved: false, mtu: 0 };
+const UNRESOLVED: Resolution = { resolved: false, mtu: 0 };
 const LOOPBACK_MTU = 65_536;
 
 export class PathMonitor {
@@ -107,9 +122,12 @@ export class PathMonitor {
     return best;
   }
 
-  /** All watched ways with the newest values, for display. */
-  *list(): Iterable<{ readonly way: Way; readonly state: PathState }> {
-    for (const entry of this.entries.values()) yield { way: entry.way, state: this.present(entry) };
+  /** All watched ways with the newest values and the next hop, for display. */
+  *list(): Iterable<WayReport> {
+    for (const entry of this.entries.values()) {
+      const { interface: name, gateway } = entry.resolution;
+      yield { way: entry.way, state: this.present(entry), interface: name, gateway };
+    }
   }
 
   /** Routes changed: looks all resolutions up again. Calls in between are gathered. */
@@ -142,7 +160,7 @@ export class PathMonitor {
             return undefined;
           });
           if (entry.way.first !== first) return;
-          entry.resolution = found ? { resolved: !found.isDefault, mtu: found.mtu } : UNRESOLVED;
+          entry.resolution = found ? { resolved: !found.isDefault, mtu: found.mtu, interface: found.interface, gateway: found.gateway } : UNRESOLVED;
         }
         this.tell(entry);
       }),

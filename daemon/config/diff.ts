@@ -51,6 +51,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.instances', 'instances', 'now'],
   ['cpn.stamp.port', 'stamp', 'restart'],
   ['cpn.stamp.enabled', 'stamp', 'restart'],
+  ['cpn.stamp.links', 'stamp', 'restart'],
   ['cpn.stamp', 'stamp', 'now'],
   ['cpn.announce', 'instances', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],

@@ -17,7 +17,7 @@ export function resolveConfig(file: FileConfig): Config {
   return {
     router,
     interfaces: Object.fromEntries(
-      Object.entries(file.interfaces).map(([name, { role, addresses, endX }]) => [name, { role, addresses, endX }]),
+      Object.entries(file.interfaces).map(([name, { role, addresses, endX, bandwidth }]) => [name, { role, addresses, endX, bandwidth }]),
     ),
     static: file.static.map(resolveStatic),
     bgp: file.bgp && resolveBgp(file.bgp, file),

@@ -44,6 +44,8 @@ export interface InterfaceConfig {
   readonly addresses: readonly string[];
   /** Global next hop for an End.X SID of this adjacency. */
   readonly endX: string | undefined;
+  /** What the link carries, bit/s; what the driver states where absent. */
+  readonly bandwidth: bigint | undefined;
 }
 
 export interface StaticRouteConfig {

@@ -10,6 +10,7 @@ import type { Load, ServiceDelay } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { RequirementDefaults } from '../config/types.js';
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
+import type { ComNetGraph } from '../awareness/comnet/graph.js';
 import type { InstanceUpdate, NamedComputing } from '../awareness/instance.js';
 import type { InstanceRef, InstanceState } from '../awareness/instances.js';
 import type { RegisteredNodeView, RegisteredServiceView } from '../awareness/registration/types.js';
@@ -342,6 +343,12 @@ export interface ExplainAnswer {
   readonly verdict: string;
 }
 
+/** The weighted graph of computing and network. */
+export interface ComNetView extends ComNetGraph {
+  /** How delay, jitter and loss are smoothed. */
+  readonly smoothing: string;
+}
+
 /** What changed: a service address (rib), a neighbor address (bgp); undefined: look at everything. */
 export type ChangeListener = (key: string | undefined) => void;
 
@@ -370,6 +377,7 @@ export interface RouterFacade {
   bgpPolicies(name: string | undefined): readonly BgpPolicyView[];
   /** What a policy would do to a route. */
   testBgpPolicy(request: BgpPolicyTest): BgpPolicyVerdict;
+  comnet(): ComNetView;
 
   services(): readonly ServiceView[];
   computingRib(service: string | undefined): Iterable<ServiceCandidates>;

@@ -6,7 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
 import { nodeService } from './nodes.js';
-import { bgpPolicyService, bgpService, computingService, routerService, watchService } from './services.js';
+import { bgpPolicyService, bgpService, computingService, networkService, routerService, watchService } from './services.js';
 import { Transport, type FaultListener } from './transport.js';
 
 export interface NorthboundOptions {
@@ -50,6 +50,7 @@ export class NorthboundServer {
     bgpPolicyService(transport, facade);
     computingService(transport, facade);
     nodeService(transport, facade);
+    networkService(transport, facade);
     watchService(transport, facade, options.clock ?? systemClock);
     await new Promise<void>((resolve, reject) => {
       northbound.server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));

@@ -1,7 +1,7 @@
 /** The methods of the API over the facade. */
 import type { Clock } from '../clock.js';
 import type { RequirementDefaults } from '../config/types.js';
-import { bgpMethods, bgpPolicyMethods, computingMethods, routerMethods, watchMethods, type BgpChange, type FlowChange, type RibChange } from '../../proto/methods.js';
+import { bgpMethods, bgpPolicyMethods, computingMethods, networkMethods, routerMethods, watchMethods, type BgpChange, type FlowChange, type RibChange } from '../../proto/methods.js';
 import { FacadeError, type BgpNeighborView, type ExplainRequest, type FlowFilter, type FlowView, type InstanceRef, type RouterFacade, type ServiceCandidates } from './facade.js';
 import { canonicalIp, Prefix } from '../../dataplane/packet/ip.js';
 import { fingerprintWithout, Watch, type WatchSource } from './watch.js';
@@ -70,6 +70,10 @@ export function bgpService(transport: Transport, facade: RouterFacade): void {
 export function bgpPolicyService(transport: Transport, facade: RouterFacade): void {
   transport.unary(bgpPolicyMethods.listBgpPolicies, (request) => ({ policies: facade.bgpPolicies(request.name) }));
   transport.unary(bgpPolicyMethods.testBgpPolicy, (request) => facade.testBgpPolicy(request));
+}
+
+export function networkService(transport: Transport, facade: RouterFacade): void {
+  transport.unary(networkMethods.getComNet, () => facade.comnet());
 }
 
 export function computingService(transport: Transport, facade: RouterFacade): void {

@@ -74,6 +74,9 @@ export interface Native {
   /** Acknowledges an expired timerfd. */
   timerfdRead(fd: number): void;
 
+  /** Speed of an interface in Mbit/s as its driver states it (ethtool); 0: it states none, or there is no such interface. */
+  interfaceSpeed(name: string): number;
+
   // Namespaces (system.c): for tools that hold descriptors of several network namespaces in one process.
   /**
    * Runs `body` on this thread inside the network namespace at `path` (/proc/PID/ns/net); sockets made inside stay there. `body` must be

@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +36,32 @@ static napi_value tun_open(napi_env env, napi_callback_info info) {
     return cpn_throw_errno(env, error, failed, request.ifr_name);
   }
   return result_int(env, fd);
+}
+
+/*
+ * Speed of an interface in Mbit/s as its driver states it (ETHTOOL_GLINKSETTINGS, ethtool(8)); 0 where it states none. By name, because /sys may
+ * be that of another network namespace.
+ */
+static napi_value interface_speed(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  struct {
+    struct ethtool_link_settings head;
+    uint32_t masks[3 * SCHAR_MAX];
+  } settings = {.head.cmd = ETHTOOL_GLINKSETTINGS};
+  struct ifreq request = {.ifr_data = (void *)&settings};
+  if (!arguments_get(env, info, 1, argv, NULL) || !argument_text(env, argv[0], request.ifr_name, sizeof request.ifr_name)) return NULL;
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return cpn_throw_errno(env, errno, "socket", NULL);
+  /* The first call asks for the size of the masks, which the kernel answers as a negative number. */
+  int failed = ioctl(fd, SIOCETHTOOL, &request);
+  if (failed == 0 && settings.head.link_mode_masks_nwords < 0) {
+    settings.head.cmd = ETHTOOL_GLINKSETTINGS;
+    settings.head.link_mode_masks_nwords = -settings.head.link_mode_masks_nwords;
+    failed = ioctl(fd, SIOCETHTOOL, &request);
+  }
+  close(fd);
+  bool known = failed == 0 && settings.head.speed != (uint32_t)SPEED_UNKNOWN && settings.head.speed <= INT_MAX;
+  return result_int(env, known ? (int)settings.head.speed : 0);
 }
 
 static napi_value descriptor_read_batch(napi_env env, napi_callback_info info) {
@@ -173,6 +202,7 @@ static napi_value namespace_run(napi_env env, napi_callback_info info) {
 
 void cpn_register_system(napi_env env, napi_value exports) {
   cpn_export(env, exports, "openTun", tun_open);
+  cpn_export(env, exports, "interfaceSpeed", interface_speed);
   cpn_export(env, exports, "readBatch", descriptor_read_batch);
   cpn_export(env, exports, "writeBatch", descriptor_write_batch);
   cpn_export(env, exports, "monotonicNs", clock_monotonic);

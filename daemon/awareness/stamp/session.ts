@@ -60,6 +60,8 @@ export interface PathDetail {
   /** Smoothed one-way delays there and back, us; undefined unless both clocks are synchronised. */
   readonly forwardUs: number | undefined;
   readonly backwardUs: number | undefined;
+  /** Routers that forwarded the last probe that was answered; 0: the exit is a neighbour. */
+  readonly hops: number | undefined;
   /** Replies took the return path that was asked for; undefined: none was asked for, or there was no reply yet. */
   readonly returnPathFollowed: boolean | undefined;
 }
@@ -99,6 +101,7 @@ export class StampSession {
   private goodSince = 0;
   private forward: number | undefined;
   private backward: number | undefined;
+  private hops: number | undefined;
   private returnPathFollowed: boolean | undefined;
   private sendTimer: Timer | undefined;
   private readonly lossTimers = new Set<Timer>();
@@ -139,7 +142,7 @@ export class StampSession {
   }
 
   get detail(): PathDetail {
-    return { variationUs: this.window.variation(), forwardUs: this.forward, backwardUs: this.backward, returnPathFollowed: this.returnPathFollowed };
+    return { variationUs: this.window.variation(), forwardUs: this.forward, backwardUs: this.backward, hops: this.hops, returnPathFollowed: this.returnPathFollowed };
   }
 
   private probe(): void {
@@ -225,6 +228,8 @@ export class StampSession {
     if (probe.lost) this.window.onLateReply(rttUs, receivedAt);
     else this.window.onReply(rttUs, receivedAt);
     if (receivedNs !== undefined) this.oneWay(probe, reply, receivedNs);
+    // Probes leave with a hop limit of 255 (RFC 8762 section 4.2.1).
+    this.hops = 255 - reply.senderTtl;
     if (this.options.returnPath?.length) this.returnPathFollowed = followedReturnPath(bytes);
     this.missed = 0;
     if (this.good++ === 0) this.goodSince = this.clock.now();

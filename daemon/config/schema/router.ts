@@ -1,6 +1,6 @@
 /** The router itself, its interfaces and static routes. */
 import { parseInterfaceAddress } from '../scalars.js';
-import { dottedQuad, flag, globalIpv6, integer, interfaceName, ip, ipv6Prefix, list, mapping, name, oneOf, prefix, text } from './common.js';
+import { bandwidth, dottedQuad, flag, globalIpv6, integer, interfaceName, ip, ipv6Prefix, list, mapping, name, oneOf, prefix, text } from './common.js';
 
 export const router = mapping({
   name: name.optional(),
@@ -16,6 +16,7 @@ export const interfaceConfig = mapping({
   role: oneOf('core', 'client', 'node').default('core'),
   addresses: list(text('an address with length such as 2001:db8::1/64', parseInterfaceAddress), 'addresses with length').default([]),
   endX: globalIpv6.optional(),
+  bandwidth: bandwidth.optional(),
 });
 
 const weight = integer(1, 256, 'a weight');

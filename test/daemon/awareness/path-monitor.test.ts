@@ -65,7 +65,7 @@ describe('the path monitor', () => {
     await settle();
     assert.deepEqual(told, [[EXIT, { rttUs: 20_000, jitterUs: 10, lossPpm: 0, alive: true, cost: 20, mtu: 1500, resolved: true }]]);
     assert.deepEqual(monitor.get(EXIT), told[0]![1]);
-    assert.deepEqual([...monitor.list()], [{ way: plain(EXIT, SID), state: told[0]![1] }]);
+    assert.deepEqual([...monitor.list()], [{ way: plain(EXIT, SID), state: told[0]![1], interface: 'eth1', gateway: undefined }]);
   });
 
   it('the own exit needs neither probes nor a route', async () => {

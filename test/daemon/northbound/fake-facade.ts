@@ -269,6 +269,28 @@ export class FakeFacade implements RouterFacade {
     yield* found;
   }
 
+  comnet(): ReturnType<RouterFacade['comnet']> {
+    return {
+      nodes: [
+        { id: 'fc00:0:1::1', name: 'entry', kind: 'self', computing: [] },
+        { id: EXIT, name: undefined, kind: 'exit', computing: [{ service: SERVICE, instance: 1, grade: 'large', total: 10_000_000_000_000n, residual: 8_000_000_000_000n, utilisation: 0.2, draining: false }] },
+        { id: '2001:db8:0:1::2', name: undefined, kind: 'router', computing: [] },
+      ],
+      edges: [
+        {
+          from: 'fc00:0:1::1', to: '2001:db8:0:1::2', kind: 'link', interface: 'eth1', via: [], up: true, delayUs: 500.5, variationUs: 20, jitterUs: 3.25, lossPpm: 1000,
+          bandwidth: 1e9, sendRate: 25e7, receiveRate: 1e6, utilisation: 0.25, weight: 680.68,
+        },
+        {
+          from: 'fc00:0:1::1', to: EXIT, kind: 'way', interface: 'eth1', via: ['fcbb:bb00:2::'], up: false, delayUs: undefined, variationUs: undefined, jitterUs: undefined, lossPpm: undefined,
+          bandwidth: undefined, sendRate: undefined, receiveRate: undefined, utilisation: undefined, weight: undefined,
+        },
+      ],
+      weight: 'expected delay',
+      smoothing: 'gain 1/8',
+    };
+  }
+
   computingNodes(): ReturnType<RouterFacade['computingNodes']> {
     return [
       {
