@@ -1,5 +1,6 @@
 /** The command tree of cpnctl. */
 import { Command } from 'commander';
+import { bgpDump } from './commands/bgp-dump.js';
 import { bgpPolicyTest } from './commands/bgp-policy-test.js';
 import { bgpShutdown } from './commands/bgp-shutdown.js';
 import { clear } from './commands/clear.js';
@@ -25,6 +26,7 @@ import { showRoutes } from './commands/show-routes.js';
 import { showServices } from './commands/show-services.js';
 import { showSids } from './commands/show-sids.js';
 import { showStatus } from './commands/show-status.js';
+import { showTelemetry } from './commands/show-telemetry.js';
 import { update } from './commands/update.js';
 import { DEFAULT_TARGET, Session } from './session.js';
 
@@ -55,13 +57,15 @@ export function buildProgram(): { program: Command; session: Session } {
   showComnet(show, session);
   showFib(show, session);
   showFlows(show, session);
+  showTelemetry(show, session);
 
   explain(program, session);
   monitor(program, session);
   clear(program, session);
-  const bgpActions = program.command('bgp').description('shut down and enable BGP sessions, try policies');
+  const bgpActions = program.command('bgp').description('shut down and enable BGP sessions, try policies, dump the table');
   bgpShutdown(bgpActions, session);
   bgpPolicyTest(bgpActions, session);
+  bgpDump(bgpActions, session);
   drain(program, session);
   update(program, session);
   service(program, session);

@@ -43,7 +43,9 @@ import {
   type SidView,
 } from './northbound/facade.js';
 import type { RouterEvent } from './events.js';
+import type { TelemetryFacade } from './northbound/telemetry.js';
 import type { RouterParts } from './router-parts.js';
+import { VERSION } from './version.js';
 import { registeredSid } from './registration.js';
 import { localSids, sidRoute } from './sids.js';
 import { requirementsOfDefaults, describeRequirements } from './steering/requirements.js';
@@ -53,7 +55,6 @@ import type { Assessment } from './steering/selector.js';
 import { assessCandidates, explain, fib, flowMatcher, pinnedFlows } from './steering/views.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './northbound/policy-views.js';
 
-const VERSION = '0.1.0';
 const ESTABLISHED = 'Established';
 
 const computingView = ({ class: kind, chip, total, residual }: Computing): ComputingView => ({
@@ -67,8 +68,23 @@ const gradeName = ({ grade }: Instance): string | undefined => (grade === undefi
 
 const halfUs = (rttUs: number | undefined): number | undefined => (rttUs === undefined ? undefined : Math.round(rttUs / 2));
 
+/** Counters of dataplane, steering and STAMP, by name. */
+export function routerCounters({ dataplane, steering, stamp: service }: RouterParts): Record<string, bigint> {
+    const counters: Record<string, bigint> = { ...dataplane.flows.counters() };
+    for (const [name, value] of Object.entries(steering.counters) as [string, number][]) counters[`steering_${snakeCase(name)}`] = BigInt(value);
+    const stamp = service?.counters;
+    const sides: readonly (readonly [string, object])[] = stamp ? [['sender', stamp.sender], ['reflector', stamp.reflector]] : [];
+    for (const [side, values] of sides) {
+      for (const [name, value] of Object.entries(values) as [string, number][]) counters[`stamp_${side}_${snakeCase(name)}`] = BigInt(value);
+    }
+    return counters;
+}
+
 export class FacadeOverRouter implements RouterFacade {
-  constructor(private readonly parts: RouterParts) {}
+  constructor(
+    private readonly parts: RouterParts,
+    readonly telemetry: TelemetryFacade,
+  ) {}
 
   private get dataplane(): Dataplane {
     return this.parts.dataplane;
@@ -79,13 +95,6 @@ export class FacadeOverRouter implements RouterFacade {
     const neighbors = bgp?.summary().neighbors ?? [];
     let candidates = 0;
     for (const service of computingRib.services()) candidates += computingRib.candidates(service).length;
-    const counters: Record<string, bigint> = { ...this.dataplane.flows.counters() };
-    for (const [name, value] of Object.entries(steering.counters) as [string, number][]) counters[`steering_${snakeCase(name)}`] = BigInt(value);
-    const stamp = this.parts.stamp?.counters;
-    const sides: readonly (readonly [string, object])[] = stamp ? [['sender', stamp.sender], ['reflector', stamp.reflector]] : [];
-    for (const [side, values] of sides) {
-      for (const [name, value] of Object.entries(values) as [string, number][]) counters[`stamp_${side}_${snakeCase(name)}`] = BigInt(value);
-    }
     return {
       name: config().router.name,
       id: config().router.id,
@@ -104,7 +113,7 @@ export class FacadeOverRouter implements RouterFacade {
       policies: steering.policies.size * 16,
       flows: steering.pins.size,
       notes: this.dataplane.capabilities().notes,
-      counters,
+      counters: routerCounters(this.parts),
     };
   }
 

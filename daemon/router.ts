@@ -32,7 +32,8 @@ import { NorthboundServer } from './northbound/server.js';
 import type { PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
 import { Registration } from './registration.js';
-import { FacadeOverRouter } from './router-facade.js';
+import { Telemetry } from './telemetry.js';
+import { FacadeOverRouter, routerCounters } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
 import { SidRoutes } from './sid-routes.js';
 import { localSids } from './sids.js';
@@ -71,6 +72,7 @@ export class Router implements RouterParts {
   readonly bgp: BgpSpeaker | undefined;
   readonly stamp: StampService | undefined;
   readonly registration: Registration | undefined;
+  private readonly telemetry: Telemetry;
 
   private readonly exchange: ComputingExchange;
   private current: Config;
@@ -162,6 +164,7 @@ export class Router implements RouterParts {
       });
     this.exchange = new ComputingExchange(this.computingRib, this.bgp, (prefix) => this.unicast.rib.has(prefix));
     this.exchange.configure(config);
+    this.telemetry = new Telemetry(this, () => routerCounters(this));
   }
 
   private async run(): Promise<void> {
@@ -194,8 +197,9 @@ export class Router implements RouterParts {
     this.instances.onFirstVerdicts(() => this.bgp?.ownRoutesComplete());
     this.instances.start();
     if (config.registration) await this.registration?.start(config.registration);
+    this.telemetry.configure(config.telemetry);
     this.bgp?.start();
-    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this), {
+    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry), {
       listen: config.api.listen,
       clock,
       onFault: (error) => this.options.log.error('the API failed', { error }),
@@ -215,6 +219,7 @@ export class Router implements RouterParts {
     this.links.stop();
     this.stamp?.close();
     this.bgp?.stop({ graceful: keepForwarding });
+    await this.telemetry.stop();
     this.steering.stop();
     this.computingRib.close();
     if (keepForwarding) await this.options.dataplane.close();
@@ -297,6 +302,7 @@ export class Router implements RouterParts {
     this.steering.reconfigure(steeringConfig(config));
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.exchange.configure(config);
+    this.telemetry.configure(config.telemetry);
   }
 
   /** Whoever sent a signal has the log alone to read what is wrong. */

@@ -6,6 +6,7 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
 import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
 import type * as policy from '../daemon/northbound/policy-views.js';
+import type * as telemetry from '../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../daemon/events.js';
 import { cpn } from './gen/cpn.js';
 import { toValues } from './values.js';
@@ -139,4 +140,10 @@ export const registrationMethods = {
 export const nodeMethods = {
   listRegisteredNodes: unary<Empty, { nodes: readonly RegisteredNodeView[]; counters: Readonly<Record<string, bigint>> }>()('NodeService', 'ListRegisteredNodes', v1.Empty, v1.RegisteredNodeList),
   setServiceActive: unary<{ node: string; service: string; active: boolean }, RegisteredServiceView>()('NodeService', 'SetServiceActive', v1.SetServiceActiveRequest, v1.RegisteredService),
+};
+
+export const telemetryMethods = {
+  watchUpdates: stream<telemetry.UpdateFilter, telemetry.BgpUpdateView & { readonly missed: number }>()('TelemetryService', 'WatchUpdates', v1.WatchUpdatesRequest, v1.BgpUpdate),
+  dumpTable: unary<{ path: string }, { prefixes: number; paths: number; octets: bigint }>()('TelemetryService', 'DumpTable', v1.DumpTableRequest, v1.TableDump),
+  getCollectors: unary<Empty, telemetry.CollectorsView>()('TelemetryService', 'GetCollectors', v1.Empty, v1.Collectors),
 };

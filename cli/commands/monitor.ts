@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { BgpChange, FlowChange, RibChange } from '../../proto/methods.js';
-import { address, whole } from '../arguments.js';
-import { CommandFailure, EXIT_NO } from '../exit.js';
+import type { BgpUpdateView } from '../../daemon/northbound/telemetry.js';
+import { address, prefix, whole } from '../arguments.js';
+import { CommandFailure, EXIT_NO, EXIT_USAGE } from '../exit.js';
 import { toJson } from '../json.js';
 import type { Session } from '../session.js';
 import { endpoint, protocolName } from './show-flows.js';
@@ -65,12 +66,46 @@ function monitorFlows(monitor: Command, session: Session): void {
     );
 }
 
+interface UpdateOptions {
+  readonly updates?: boolean;
+  readonly neighbor?: string;
+  readonly prefix?: string;
+}
+
+/** One line a route; what the terminal was too slow for is counted. */
+function monitorUpdates(session: Session, { neighbor, prefix: within }: UpdateOptions): Promise<void> {
+  return lines<BgpUpdateView & { readonly missed: number }>(
+    session,
+    (each, signal) => session.watch((methods) => methods.telemetryMethods.watchUpdates, { neighbor, prefix: within }, each, signal),
+    (update) => {
+      const { direction, kind, family, pathId, nextHop, asPath, origin, med, localPref, communities, cpn, disposition, missed } = update;
+      const attributes = [
+        nextHop === undefined ? '' : `next hop ${nextHop}`,
+        asPath === undefined ? '' : `AS path [${asPath}] ${origin ?? ''}`.trimEnd(),
+        med === undefined ? '' : `MED ${med}`,
+        localPref === undefined ? '' : `local preference ${localPref}`,
+        communities.length === 0 ? '' : `communities ${communities.join(' ')}`,
+        cpn === undefined ? '' : `CPN ${cpn.length / 2} octets`,
+        disposition === 'accept' ? '' : disposition,
+        missed === 0 ? '' : `(${missed} missed before)`,
+      ];
+      const what = `${update.prefix || family}${pathId === 0 ? '' : ` path ${pathId}`}`;
+      return [`${direction === 'received' ? 'from' : 'to'} ${update.neighbor} ${kind} ${what}`, ...attributes.filter((text) => text !== '')].join(', ');
+    },
+  );
+}
+
 function monitorBgp(monitor: Command, session: Session): void {
   monitor
     .command('bgp')
-    .description('neighbor states and BGP events')
-    .action(() =>
-      lines<BgpChange>(
+    .description('neighbor states and BGP events; with --updates every route of every UPDATE instead')
+    .option('--updates', 'routes as they are announced and withdrawn')
+    .option('--neighbor <address>', 'only UPDATEs from and to this neighbor', address)
+    .option('--prefix <prefix>', 'only this prefix and what is inside it', prefix)
+    .action((options: UpdateOptions) => {
+      if (options.updates === true) return monitorUpdates(session, options);
+      if (options.neighbor !== undefined || options.prefix !== undefined) throw new CommandFailure(EXIT_USAGE, '--neighbor and --prefix choose among UPDATEs: give --updates too');
+      return lines<BgpChange>(
         session,
         (each, signal) => session.watch((methods) => methods.watchMethods.watchBgp, {}, each, signal),
         ({ change, neighbor, event }) => {
@@ -78,8 +113,8 @@ function monitorBgp(monitor: Command, session: Session): void {
           if (!neighbor) return change;
           return `${change} ${neighbor.address} AS ${neighbor.as} ${neighbor.state} received ${neighbor.prefixesReceived} sent ${neighbor.prefixesSent}`;
         },
-      ),
-    );
+      );
+    });
 }
 
 export function monitor(root: Command, session: Session): void {

@@ -22,6 +22,7 @@ export class AdjRibIn {
   /** Paths that have to be announced again, or go at the end of the refresh. */
   private readonly unconfirmed = new Set<Path>();
   private acceptedCount = 0;
+  private readonly counts = new Map<FamilyName, { received: number; accepted: number }>();
 
   constructor(
     private source: PathSource,
@@ -40,6 +41,11 @@ export class AdjRibIn {
 
   get accepted(): number {
     return this.acceptedCount;
+  }
+
+  /** Paths of one family. */
+  countsOf(family: FamilyName): { readonly received: number; readonly accepted: number } {
+    return this.counts.get(family) ?? { received: 0, accepted: 0 };
   }
 
   paths(): Iterable<Path> {
@@ -118,7 +124,7 @@ export class AdjRibIn {
 
   private replace(old: Path | undefined, next: Path): PathChange {
     this.forget(old);
-    if (next.rejected === undefined) this.acceptedCount++;
+    this.count(next, 1);
     this.table.put(next);
     return { previous: old, next };
   }
@@ -131,7 +137,16 @@ export class AdjRibIn {
 
   private forget(path: Path | undefined): void {
     if (path === undefined) return;
-    if (path.rejected === undefined) this.acceptedCount--;
+    this.count(path, -1);
     if (this.unconfirmed.size > 0) this.unconfirmed.delete(path);
+  }
+  private count({ prefix, rejected }: Path, by: 1 | -1): void {
+    const family = familyOfDestination(prefix);
+    let counts = this.counts.get(family);
+    if (!counts) this.counts.set(family, (counts = { received: 0, accepted: 0 }));
+    counts.received += by;
+    if (rejected !== undefined) return;
+    counts.accepted += by;
+    this.acceptedCount += by;
   }
 }

@@ -118,6 +118,18 @@ export class AdjRibOut {
     return list.filter(([, { from }]) => from !== peer).map(([pathId]) => pathId);
   }
 
+  /** All that a peer has been told, as it was sent. */
+  *toldTo(peer: string): Iterable<Nlri & Exported> {
+    const { locRib } = this.options;
+    for (let id = 0; id < locRib.idLimit; id++) {
+      const paths = this.sent.get(id);
+      if (paths === undefined) continue;
+      const { prefix } = locRib.at(id)!;
+      const list: Iterable<readonly [number, Sent]> = paths instanceof Map ? (paths as ReadonlyMap<number, Sent>) : [[0, paths as Sent]];
+      for (const [pathId, { nextHop, attributes, from }] of list) if (from !== peer) yield { prefix, pathId, nextHop, attributes };
+    }
+  }
+
   /** Notes that a prefix changed. */
   mark(entry: RibEntry): void {
     const { id } = entry;

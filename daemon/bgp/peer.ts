@@ -331,6 +331,7 @@ export class Peer {
       fourOctetAs: negotiated?.fourOctetAs ?? true,
       families: negotiated?.families ?? [],
       asReceived: { ...connection.decodeContext(), ibgp: true },
+      asSent: connection.encodeContext,
       sentOpen,
       receivedOpen,
     };

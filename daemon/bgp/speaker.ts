@@ -19,6 +19,7 @@ import { policyBookConfig } from './peer-policy.js';
 import { isServiceRoute, type LocalSpeaker } from './policy.js';
 import { PolicyBook, type PolicyView } from './policy/book.js';
 import { TrialFault, tryPolicy, type TrialRequest, type TrialResult } from './policy/trial.js';
+import { TelemetrySource } from './telemetry/source.js';
 import { Taps } from './telemetry/tap.js';
 import { RestartDeferral } from './restart-deferral.js';
 import { tcpTransport } from './tcp-transport.js';
@@ -334,6 +335,11 @@ export class BgpSpeaker {
     }
   }
 
+  /** What telemetry reads and looks on at. */
+  get telemetry(): TelemetrySource {
+    return new TelemetrySource(this.environment, () => this.peers.values());
+  }
+
   summary(): SummaryView {
     return summaryView(this.environment, [...this.peers.values()]);
   }
@@ -423,12 +429,13 @@ export class BgpSpeaker {
   }
 
   private pathsChanged(changes: readonly PathChange[]): void {
-    const { locRib } = this.environment;
+    const { locRib, taps } = this.environment;
     for (const { previous, next } of changes) {
       if (next && next.rejected === undefined) locRib.put(next);
       else if (previous && previous.rejected === undefined) locRib.remove(previous.prefix, previous.source, previous.pathId);
       this.feed.pathChanged(previous, next);
     }
+    if (taps.active) taps.paths(changes);
     this.scheduleDecision();
   }
 
@@ -439,14 +446,16 @@ export class BgpSpeaker {
   /** Decides marked prefixes, tells neighbours and listeners, and goes on later when there are more than `limit`. */
   private decide(limit: number): void {
     this.decisionTimer = undefined;
-    const { clock, locRib, updateGroups, deferral } = this.environment;
+    const { clock, locRib, taps, updateGroups, deferral } = this.environment;
     if (deferral.defersSelection) return;
     const until = clock.now() + decisionMs;
     do {
       for (const change of locRib.decide(limit)) {
         const bestChanged = change.entry.best !== change.previousBest;
         updateGroups.mark(change.entry, bestChanged);
-        if (bestChanged) this.feed.decided(change);
+        if (!bestChanged) continue;
+        this.feed.decided(change);
+        if (taps.active) taps.decided(change);
       }
     } while (locRib.pending > 0 && clock.now() < until);
     this.feed.flush();

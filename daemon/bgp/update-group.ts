@@ -55,6 +55,11 @@ export class GroupMember {
     return entry ? this.group.out.announcedFor(this.peer.address, entry) : [];
   }
 
+  /** All that the peer has been told. */
+  told(): ReturnType<AdjRibOut['toldTo']> {
+    return this.group.out.toldTo(this.peer.address);
+  }
+
   get isLagging(): boolean {
     return (this.peer.connection.stream?.buffered ?? 0) > outputHigh;
   }

@@ -2,7 +2,7 @@
 import { fieldName, HIDDEN, isSecret, type ConfigPath } from './errors.js';
 import type { Config } from './types.js';
 
-export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'api' | 'log';
+export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
 
 /** `now`: nothing visible but the change. `session`: the BGP session of that neighbor ends and starts anew. `restart`: only a restart of cpnd takes it over. */
 export type ConfigEffect = 'now' | 'session' | 'restart';
@@ -65,6 +65,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['dataplane.maxFlows', 'dataplane', 'restart'],
   ['dataplane.maxNewFlows', 'dataplane', 'restart'],
   ['dataplane', 'dataplane', 'now'],
+  ['telemetry', 'telemetry', 'now'],
   ['api', 'api', 'restart'],
   ['log', 'log', 'now'],
 ];

@@ -4,6 +4,7 @@ import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
 import { resolveRegistration } from './registration.js';
 import { resolveBgp } from './resolve-bgp.js';
+import { resolveTelemetry } from './resolve-telemetry.js';
 import type { FileConfig } from './schema.js';
 import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
 
@@ -40,6 +41,7 @@ export function resolveConfig(file: FileConfig): Config {
       maxNewFlows: file.dataplane.maxNewFlows,
       puntLimits: file.dataplane.puntLimits,
     },
+    telemetry: resolveTelemetry(file.telemetry),
     api: file.api,
     log: file.log,
   };

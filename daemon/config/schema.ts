@@ -9,6 +9,7 @@ import { cpn } from './schema/cpn.js';
 import { dataplane } from './schema/dataplane.js';
 import { registration } from './schema/registration.js';
 import { interfaceConfig, router, staticRoute } from './schema/router.js';
+import { telemetry } from './schema/telemetry.js';
 
 /** The whole file. */
 export const fileSchema = mapping({
@@ -19,6 +20,7 @@ export const fileSchema = mapping({
   cpn: cpn.prefault({}),
   registration: registration.optional(),
   dataplane: dataplane.prefault({}),
+  telemetry: telemetry.prefault({}),
   api: mapping({
     listen: text('unix:///absolute/path', (value) => (/^unix:\/\/\/[^\0]{1,100}$/.test(value) ? value : undefined)).default('unix:///run/cpn/cpnd.sock'),
   }).prefault({}),

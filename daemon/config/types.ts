@@ -18,6 +18,7 @@ export interface Config {
   /** Computing nodes that register themselves; undefined: none. */
   readonly registration: RegistrationConfig | undefined;
   readonly dataplane: DataplaneConfig;
+  readonly telemetry: TelemetryConfig;
   readonly api: { readonly listen: string }; // unix:///run/cpn/cpnd.sock
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
 }
@@ -297,4 +298,34 @@ export interface DataplaneConfig {
   readonly maxFlows: number;
   readonly maxNewFlows: number;
   readonly puntLimits: { readonly interfaceRate: number; readonly interfaceBurst: number; readonly sourceRate: number; readonly sourceBurst: number };
+}
+
+export type BmpTableName = 'adj-rib-in-pre' | 'adj-rib-in-post' | 'adj-rib-out-post' | 'loc-rib';
+
+export interface BmpStationConfig {
+  readonly address: string;
+  readonly port: number;
+  readonly tables: readonly BmpTableName[];
+  readonly mirrorFaulty: boolean;
+  /** 0: none. */
+  readonly statisticsMs: number;
+  readonly retryMs: number;
+}
+
+export interface MrtConfig {
+  readonly directory: string;
+  readonly updates: { readonly rotateMs: number; readonly maxOctets: number } | undefined;
+  readonly table: { readonly intervalMs: number } | undefined;
+}
+
+export interface TelemetryConfig {
+  readonly bmp: readonly BmpStationConfig[];
+  readonly mrt: MrtConfig | undefined;
+  readonly metrics: MetricsConfig | undefined;
+}
+
+export interface MetricsConfig {
+  readonly address: string;
+  readonly port: number;
+  readonly perNeighbor: boolean;
 }

@@ -16,6 +16,7 @@ import type { InstanceRef, InstanceState } from '../awareness/instances.js';
 import type { RegisteredNodeView, RegisteredServiceView } from '../awareness/registration/types.js';
 import type { RouterEvent } from '../events.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './policy-views.js';
+import type { TelemetryFacade } from './telemetry.js';
 
 export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
 export type { InstanceRef, InstanceState, InstanceUpdate, RegisteredNodeView, RegisteredServiceView };
@@ -353,6 +354,7 @@ export interface ComNetView extends ComNetGraph {
 export type ChangeListener = (key: string | undefined) => void;
 
 export interface RouterFacade {
+  readonly telemetry: TelemetryFacade;
   status(): RouterStatus;
   doctor(): Promise<readonly DoctorCheck[]>;
   interfaces(): readonly InterfaceView[];

@@ -7,6 +7,7 @@ import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
 import { nodeService } from './nodes.js';
 import { bgpPolicyService, bgpService, computingService, networkService, routerService, watchService } from './services.js';
+import { telemetryService } from './telemetry.js';
 import { Transport, type FaultListener } from './transport.js';
 
 export interface NorthboundOptions {
@@ -52,6 +53,7 @@ export class NorthboundServer {
     nodeService(transport, facade);
     networkService(transport, facade);
     watchService(transport, facade, options.clock ?? systemClock);
+    telemetryService(transport, facade.telemetry);
     await new Promise<void>((resolve, reject) => {
       northbound.server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
     });

@@ -2,9 +2,11 @@
  * What telemetry sees of the sessions: every message as it was sent and received, and the changes of state. Listeners must not throw,
  * must not keep `message` octets (they view a receive buffer), and cost nothing while there are none.
  */
+import type { PathChange } from '../adj-rib-in.js';
 import type { StateName } from '../fsm.js';
+import type { DecisionChange } from '../loc-rib.js';
 import type { FamilyName } from '../wire/families.js';
-import type { EncodeContext } from '../wire/types.js';
+import type { DecodeContext, EncodeContext } from '../wire/types.js';
 
 /** A session as telemetry names it. */
 export interface TappedSession {
@@ -19,8 +21,9 @@ export interface TappedSession {
   readonly fourOctetAs: boolean;
   /** Families that are exchanged. */
   readonly families: readonly FamilyName[];
-  /** How the peer writes, for UPDATEs that are to read like its own. */
-  readonly asReceived: EncodeContext;
+  /** How the peer writes, for UPDATEs that are to read like its own, and how its octets and ours are to be read. */
+  readonly asReceived: EncodeContext & DecodeContext;
+  readonly asSent: DecodeContext;
   /** OPEN messages as they went over the wire, header included; empty before. */
   readonly sentOpen: Uint8Array;
   readonly receivedOpen: Uint8Array;
@@ -40,6 +43,10 @@ export interface SessionTap {
   state?(session: TappedSession, from: StateName, to: StateName): void;
   up?(session: TappedSession): void;
   down?(session: TappedSession, end: SessionEnd): void;
+  /** Paths of one peer after the import policy: accepted ones that came, changed or went. */
+  paths?(changes: readonly PathChange[]): void;
+  /** A prefix whose best path changed. */
+  decided?(change: DecisionChange): void;
 }
 
 /** Fans out to those that look on. */
@@ -75,5 +82,13 @@ export class Taps implements Required<SessionTap> {
 
   down(session: TappedSession, end: SessionEnd): void {
     for (const tap of this.taps) tap.down?.(session, end);
+  }
+
+  paths(changes: readonly PathChange[]): void {
+    for (const tap of this.taps) tap.paths?.(changes);
+  }
+
+  decided(change: DecisionChange): void {
+    for (const tap of this.taps) tap.decided?.(change);
   }
 }

@@ -12,6 +12,7 @@ import {
   type RouterFacade,
   type ServiceCandidates,
 } from '../../../daemon/northbound/facade.js';
+import type { BgpUpdateView, TelemetryFacade } from '../../../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../../../daemon/events.js';
 
 export const SERVICE = '2001:db8:5e::1';
@@ -131,6 +132,19 @@ const refused: ConfigAnswer = {
 
 export class FakeFacade implements RouterFacade {
   readonly calls: unknown[] = [];
+  updateListener: ((update: BgpUpdateView) => void) | undefined;
+  readonly telemetry: TelemetryFacade = {
+    onUpdate: (filter, listener) => {
+      this.calls.push({ onUpdate: filter });
+      this.updateListener = listener;
+      return () => (this.updateListener = undefined);
+    },
+    dumpTable: (path) => {
+      this.calls.push({ dumpTable: path });
+      return Promise.resolve({ prefixes: 3, paths: 4, octets: 18_446_744_073_709_551_615n });
+    },
+    collectors: () => ({ bmp: [{ station: '[::1]:11019', connected: true, connections: 2, messages: 7n, octets: 900n, givenUp: 1 }], mrt: { written: 5n, dropped: 6n }, metrics: '[::1]:9342' }),
+  };
   rib: ServiceCandidates[] = [candidates];
   neighbors: BgpNeighborView[] = [neighbor];
   pinned: FlowView[] = [flow];
