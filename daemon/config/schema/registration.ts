@@ -1,6 +1,6 @@
 /** Registration of computing nodes: where they reach the router, who they are, and what they may claim. */
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
-import { duration, integer, interfaceName, ipv6Prefix, list, mapping, name, operations, servicePrefix, text } from './common.js';
+import { duration, integer, interfaceName, list, mapping, name, operations, prefix, servicePrefix, text } from './common.js';
 import { healthCheck } from './health.js';
 import { z } from 'zod';
 
@@ -20,7 +20,7 @@ const share = 'a number from 0 to 1';
 const node = mapping({
   id: name,
   services: list(servicePrefix, 'service prefixes').min(1, { error: 'at least one service prefix' }),
-  addresses: list(ipv6Prefix, 'IPv6 prefixes').default([]),
+  addresses: list(prefix, 'prefixes').default([]),
   interface: interfaceName.optional(),
   maxServices: integer(1, 256, 'a number of services').default(16),
   limits: mapping({ logical: operations.optional(), parallel: operations.optional(), neural: operations.optional() }).prefault({}),
