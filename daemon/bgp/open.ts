@@ -11,8 +11,11 @@ export interface OpenOptions {
   /** Families to exchange routes of. */
   readonly families: readonly FamilyName[];
   readonly addPath: { readonly receive: boolean; readonly send: boolean };
-  /** `restarting`: this is a restart, and what the earlier run had programmed still forwards (RFC 4724 section 3, R and F bits). */
-  readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean };
+  /**
+   * RFC 4724 section 3, R and F bits. `restarting`: this process took over from an earlier run. `preserved`: what forwarded when the last
+   * session ended still does, be it of the earlier run or, where only the session ended (RFC 8538), of this one.
+   */
+  readonly gracefulRestart: { readonly timeMs: number; readonly restarting: boolean; readonly preserved: boolean };
   /** BGP role of this side (RFC 9234 section 4); undefined says nothing. */
   readonly role: Role | undefined;
   /** The peer must say its role too. */
@@ -63,7 +66,7 @@ export function buildOpen(options: OpenOptions): OpenMessage {
       restarting: options.gracefulRestart.restarting,
       notification: true,
       timeSeconds: Math.min(4095, Math.round(options.gracefulRestart.timeMs / 1000)),
-      families: families.map((family) => ({ ...family, forwardingPreserved: options.gracefulRestart.restarting })),
+      families: families.map((family) => ({ ...family, forwardingPreserved: options.gracefulRestart.preserved })),
     },
   ];
   // RFC 8950 section 4: families of IPv4 whose routes may have IPv6 next hops.

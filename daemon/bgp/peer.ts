@@ -83,6 +83,7 @@ export class Peer {
   ) {
     const { clock, transport, attributeType, local, random, restartTimeMs, deferral } = environment;
     const isFirstAfterRestart = (): boolean => this.establishedCount === 0 && deferral.isRestart;
+    const isPreserved = (): boolean => this.establishedCount > 0 || deferral.isRestart;
     const { passive, connectRetryMs, delayOpenMs = 0, strictRole = false } = config;
     const fsm: FsmContext = { passive, connectRetryMs, delayOpenMs, idleHold, notificationWithoutOpen: true, random };
     const open: OpenOptions = {
@@ -96,6 +97,9 @@ export class Peer {
         timeMs: restartTimeMs,
         get restarting() {
           return isFirstAfterRestart();
+        },
+        get preserved() {
+          return isPreserved();
         },
       },
       role: config.role,

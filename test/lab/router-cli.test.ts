@@ -18,12 +18,12 @@ const cpnctl = (...argv: string[]): Promise<ExecResult> => network.cpnctl('entry
 
 const STATUS = 'name id version loopback locator as uptimeMs configFile dataplane bgpEstablished bgpConfigured routes services candidates policies flows notes counters';
 const NEIGHBOR =
-  'address as localAddress description routerId state stateMs cpn passive holdTimeMs capabilities addPathReceive addPathSend prefixesReceived prefixesSent messagesReceived messagesSent updatesReceived updatesSent flaps lastError role shutdown minimumHopLimit md5 endOfRib prefixesStale';
+  'address as localAddress description routerId state stateMs cpn passive holdTimeMs capabilities addPathReceive addPathSend prefixesReceived prefixesSent messagesReceived messagesSent updatesReceived updatesSent flaps lastError role shutdown minimumHopLimit md5 endOfRib prefixesStale dynamic group importPolicy exportPolicy routeReflectorClient';
 // The first line is what the surface fixes, the second what is there beside it.
 const CANDIDATE = 'exit instance sid behaviour source peer computing load serviceDelayUs pathDelayUs cost feasible best weight ageMs stale' + ' draining sequence reason';
 const POLICY = 'id exit instance segments weight installed error' + ' mtu flows';
 const FLOW = 'source destination protocol sourcePort destinationPort service policy exit packets bytes ageMs idleMs';
-const PATH = 'peer pathId nextHop origin asPath localPref med communities best stale reason cpn';
+const PATH = 'peer pathId nextHop origin asPath localPref med communities best stale reason cpn clusterList extendedCommunities largeCommunities originatorId rejected';
 const CHANGES = 'ok problems warnings changes';
 const STATE = 'service instance draining health sequence';
 
@@ -53,7 +53,7 @@ const CASES: readonly Case[] = [
   { command: `show computing rib ${SERVICE.main}`, fields: 'service candidates', inner: ['candidates', CANDIDATE], text: new RegExp(LOOPBACK.exit3) },
   {
     command: 'show computing nodes',
-    fields: 'exit local path instances',
+    fields: 'exit local path instances registered',
     inner: ['instances', 'service instance address interface health healthReason draining announced grade computing load serviceDelay'],
     text: new RegExp(LOOPBACK.exit1),
   },

@@ -12,6 +12,12 @@ before(async () => {
 });
 after(() => (network as Network | undefined)?.down());
 
+/** Every exit is a candidate of a session that is up. */
+async function allBack(): Promise<void> {
+  const isFresh = ({ feasible, stale }: { feasible: boolean; stale: boolean }): boolean => feasible && !stale;
+  await waitFor(async () => (await network.router('entry').candidates(SERVICE.main)).filter(isFresh).length === 3, { timeoutMs: 15_000, what: 'the exit to be back', intervalMs: 50 });
+}
+
 /** Takes an exit away under traffic; its flows must move and no others, and come to rest within `gapMs`. Then gives it back: nothing moves. */
 async function losing(exit: string, lose: () => Promise<unknown>, back: () => Promise<unknown>, gapMs: number, meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<void> {
   const traffic = await network.steady(SERVICE.main, FLOWS, 600);
@@ -23,7 +29,7 @@ async function losing(exit: string, lose: () => Promise<unknown>, back: () => Pr
   for (const [port, other] of before) if (other !== exit) assert.equal(moved.get(port), other, 'a flow of another exit stays where it is');
   await meanwhile();
   await back();
-  await waitFor(async () => (await network.router('entry').feasible(SERVICE.main)).length === 3, { timeoutMs: 15_000, what: 'the exit to be back', intervalMs: 50 });
+  await allBack();
   assert.deepEqual(await traffic.pinned(), moved, 'flows that moved stay when the exit is back');
   await traffic.flowing();
   const report = await traffic.stop();
@@ -49,17 +55,25 @@ test('a link failure towards an exit moves its flows without waiting for probes'
   await losing(LOOPBACK.exit3, () => network.lab.fail('entry:eth3'), () => network.lab.restore('entry:eth3'), 1500);
 });
 
-test('the session of an exit that is peered directly runs into its hold time: its flows move although it answers probes', async () => {
+test('the session of an exit that is peered directly runs into its hold time: its flows stay while it answers probes, and new ones go elsewhere', async () => {
+  // RFC 8538: both sides keep each other's routes as stale beyond the end of the hold time.
   const exit3 = network.lab.node('exit3');
-  const block = 'table ip6 routerlab { chain in { type filter hook input priority 0; tcp sport 179 drop; tcp dport 179 drop; }; }';
-  await losing(
-    LOOPBACK.exit3,
-    () => exit3.run(['nft', block]),
-    () => exit3.run(['nft', 'delete table ip6 routerlab']),
-    // The exit may notice first, and then has no route back to the client until the entry does: half the hold time at most, and its jitter.
-    3500,
-    async () => assert.ok(!(await network.router('entry').candidates(SERVICE.main)).some(({ exit }) => exit === LOOPBACK.exit3), 'withdrawn'),
-  );
+  const entry = network.router('entry');
+  const traffic = await network.steady(SERVICE.main, FLOWS, 600);
+  const before = await traffic.pinned();
+  assert.ok(onExit(before, LOOPBACK.exit3).length > 0, 'flows should be spread');
+  await exit3.run(['nft', 'table ip6 routerlab { chain in { type filter hook input priority 0; tcp sport 179 drop; tcp dport 179 drop; }; }']);
+  const isStale = async (): Promise<boolean> => (await entry.candidates(SERVICE.main)).find(({ exit }) => exit === LOOPBACK.exit3)?.stale === true;
+  await waitFor(isStale, { timeoutMs: 10_000, what: 'the end of the hold time', intervalMs: 50 });
+  const { flows } = await network.send(SERVICE.main, '--flows', '20');
+  assert.equal(flows.filter(({ answered }) => answered > 0).length, 20, 'new flows are served');
+  assert.ok(flows.every(({ nodes }) => !nodes.includes('node3')), `by the others: ${flows.map(({ nodes }) => nodes.join()).join(' ')}`);
+  await exit3.run(['nft', 'delete table ip6 routerlab']);
+  await allBack();
+  assert.deepEqual(await traffic.pinned(), before, 'no flow has moved');
+  const report = await traffic.stop();
+  assert.equal(report.moved, 0);
+  for (const flow of report.flows) assert.equal(flow.answered, flow.sent, 'nothing was lost');
 });
 
 test('a withdrawn service route moves the flows', async () => {

@@ -81,13 +81,22 @@ test('4724 section 4.2: the routes go when the restart time is over without a se
   assert.equal(a.unicast.size, 0);
 });
 
-test('4724 section 3: Restart State and Forwarding State are said in the first session after a restart only', () => {
+test('4724 section 3: Restart State is said in the first session after a restart only, Forwarding State as long as nothing is lost (RFC 8538)', () => {
   const { network, a, b } = Network.pair({}, { speaker: { restarting: true } });
   const restart = (): string | undefined => a.view(b).capabilities.received.find((capability) => capability.startsWith('graceful restart'));
   assert.equal(restart(), 'graceful restart 120 s restarting notification ipv6-unicast preserved');
   a.speaker.clearNeighbor(b.address);
   network.settle(5000);
+  assert.equal(restart(), 'graceful restart 120 s notification ipv6-unicast preserved');
+});
+
+test('4724 section 3: a first start says neither, and Forwarding State once there was a session', () => {
+  const { network, a, b } = Network.pair();
+  const restart = (): string | undefined => a.view(b).capabilities.received.find((capability) => capability.startsWith('graceful restart'));
   assert.equal(restart(), 'graceful restart 120 s notification ipv6-unicast');
+  a.speaker.clearNeighbor(b.address);
+  network.settle(5000);
+  assert.equal(restart(), 'graceful restart 120 s notification ipv6-unicast preserved');
 });
 
 test('4724 section 5: a new connection of a peer whose old one still seems up is its restart', () => {
