@@ -410,6 +410,11 @@ export class Peer {
         return keep === connection;
       }
       case 'Established':
+        // RFC 4724 section 5: a peer that says it has restarted has lost the old connection, without a word of it.
+        if (other === primary && other.negotiated?.gracefulRestart && open.capabilities.some((capability) => capability.kind === 'gracefulRestart' && capability.restarting)) {
+          other.event({ type: 'TcpFailed' });
+          return true;
+        }
         connection.event({ type: 'CollisionDump' });
         return false;
     }

@@ -196,13 +196,14 @@ export const rfc7911 = casesOf('7911', [
 export const prefixSid = casesOf('9252', [
   ['SHOULD', 'passed-on', '3', 'Prefix-SID with an SRv6 L3 Service TLV on an IPv6 unicast route to an internal peer', 'the attribute is optional transitive: it goes on with the route while the next hop is unchanged', async (tester) => {
     const collector = await tester.established('internal');
-    const feeder = await tester.established('external');
+    // Towards another AS it is discarded unless configured otherwise (RFC 8669 section 4): the way is through a reflector.
+    const feeder = await tester.established('client');
     tester.requireFamily(feeder, '2/1');
     const prefix = tester.prefix('2/1');
     const sid = join(u8(0), address('fc00:bb:1::'), u8(0), u8(0, 0x12), u8(0), u8(1, 0, 6, 32, 16, 16, 0, 0, 0));
     const service = join(u8(0), u8(1, 0, sid.length), sid);
     const value = join(u8(5, 0, service.length), service);
-    feeder.send(update({ attributes: join(mpReach({ afi: 2, safi: 1, nextHop: address(feeder.local), nlri: nlri(prefix) }), ...base(feeder), attribute(optionalTransitive, Type.prefixSid, value)) }));
+    feeder.send(tester.announcement(feeder, [prefix], { extra: [attribute(optionalTransitive, Type.prefixSid, value)] }));
     const route = await tester.mustArrive(collector, prefix, 'the route');
     verify(toHex(route.attributes.get(Type.prefixSid)?.value ?? u8()) === toHex(value), `attribute 40: ${toHex(route.attributes.get(Type.prefixSid)?.value ?? u8()) || 'missing'}`);
   }],

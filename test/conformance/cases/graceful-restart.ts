@@ -82,9 +82,10 @@ export const rfc4724 = casesOf('4724', [
     const { collector, feeder, prefix } = await ready(tester, 20);
     const identity = { ...feeder.identity, capabilities: [...feeder.identity.capabilities.filter(([code]) => code !== 64), ...restarter(tester, 20, { restarting: true }).extraCapabilities] };
     const again = await tester.dial(feeder.local, identity);
-    if (typeof again === 'string') return verify(false, `the new connection was refused: ${again}`);
+    if (typeof again === 'string') { verify(false, `the new connection was refused: ${again}`); return; }
     again.sendOpen();
     await tester.confirmed(again);
+    await feeder.until(() => feeder.isClosed, 2000);
     verify(feeder.isClosed, 'the old connection stays open');
     await stays(tester, collector, prefix, 'after the new connection');
   }],

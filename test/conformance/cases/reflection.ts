@@ -35,9 +35,15 @@ async function refused(tester: Tester, extra: (target: { identifier: string; clu
 }
 
 export const rfc4456 = casesOf('4456', [
-  ['MUST', 'client-to-non-client', '6', 'a route from a client', 'a route from a client peer is reflected to all the non-client peers', async (tester) => void (await reflected(tester, 'client', 'internal'))],
-  ['MUST', 'client-to-client', '6', 'a route from a client', 'a route from a client peer is reflected to the other client peers', async (tester) => void (await reflected(tester, 'client', 'client'))],
-  ['MUST', 'non-client-to-client', '6', 'a route from a non-client', 'a route from a non-client peer is reflected to all the clients', async (tester) => void (await reflected(tester, 'internal', 'client'))],
+  ['MUST', 'client-to-non-client', '6', 'a route from a client', 'a route from a client peer is reflected to all the non-client peers', async (tester) => {
+    await reflected(tester, 'client', 'internal');
+  }],
+  ['MUST', 'client-to-client', '6', 'a route from a client', 'a route from a client peer is reflected to the other client peers', async (tester) => {
+    await reflected(tester, 'client', 'client');
+  }],
+  ['MUST', 'non-client-to-client', '6', 'a route from a non-client', 'a route from a non-client peer is reflected to all the clients', async (tester) => {
+    await reflected(tester, 'internal', 'client');
+  }],
   ['MUST', 'originator', '8', 'a route without ORIGINATOR_ID', 'this attribute is created by an RR and carries the BGP Identifier of the originator of the route in the local AS', async (tester) => {
     const { route, feeder } = await reflected(tester, 'client', 'internal');
     verify(hexOf(route, Type.originatorId) === toHex(address(feeder.identity.identifier)), `ORIGINATOR_ID ${hexOf(route, Type.originatorId) || 'missing'}`);

@@ -54,7 +54,9 @@ export const rfc9234 = casesOf('9234', [
   ['MUST', 'offered-provider', '4.1', 'the target is provider', 'the capability carries role 0', offers('customer', Role.provider)],
   ['MUST', 'offered-customer', '4.1', 'the target is customer', 'the capability carries role 3', offers('provider', Role.customer)],
   ['MUST', 'offered-peer', '4.1', 'the target is peer', 'the capability carries role 4', offers('lateral', Role.peer)],
-  ['MUST', 'pair', '4.2', 'a customer towards a target that is provider', 'the session comes up', async (tester) => void (await tester.accepted('customer', withRole(Role.customer)))],
+  ['MUST', 'pair', '4.2', 'a customer towards a target that is provider', 'the session comes up', async (tester) => {
+    await tester.accepted('customer', withRole(Role.customer));
+  }],
   ['MUST', 'mismatch', '4.2', 'a provider towards a target that is provider', 'the BGP speaker MUST reject the connection using the Role Mismatch Notification (2/11)', async (tester) => {
     const peer = await tester.openSent('customer', withRole(Role.provider));
     peer.sendOpen();
@@ -65,7 +67,9 @@ export const rfc9234 = casesOf('9234', [
     peer.sendOpen();
     await tester.expectNotification(peer, 2, 11);
   }],
-  ['SHOULD', 'none', '4.2', 'a neighbour without role', 'if the BGP Role Capability is sent but not received, the speaker SHOULD ignore its absence and proceed', async (tester) => void (await tester.accepted('customer'))],
+  ['SHOULD', 'none', '4.2', 'a neighbour without role', 'if the BGP Role Capability is sent but not received, the speaker SHOULD ignore its absence and proceed', async (tester) => {
+    await tester.accepted('customer');
+  }],
   ['MUST', 'leak-customer', '5', 'a route with OTC from a customer', 'it is a route leak and MUST be considered ineligible', ineligible('customer', 'collector', () => 64999)],
   ['MUST', 'leak-peer', '5', 'a route with another OTC than its own AS from a peer', 'it is a route leak and MUST be considered ineligible', ineligible('lateral', 'collector', () => 64999)],
   ['MUST', 'from-provider', '5', 'a route without OTC from a provider', 'the OTC Attribute MUST be added with a value equal to the AS number of the remote AS', comesWith('provider', 'collector', () => [], (tester) => tester.target.myAs)],
