@@ -5,12 +5,14 @@ import { exabgpImage } from './exabgp.js';
 import { frrImage } from './frr.js';
 import { gobgpImage } from './gobgp.js';
 import { nodeImage } from './node.js';
+import { openbgpdImage } from './openbgpd.js';
 import { routerImage } from './router.js';
 
 const byName: readonly (readonly [needle: string, image: Image])[] = [
   ['frr', frrImage],
   ['exabgp', exabgpImage],
   ['gobgp', gobgpImage],
+  ['openbgpd', openbgpdImage],
   ['bird', birdImage],
 ];
 
