@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """A client of the reflector that announces broken routes between good ones; messages by scapy, broken parts by hand.
 
-inject.py rr: connects to 2001:db8:0:4::1 as 2001:db8:0:4::2 (AS 65000), sends and stays for a second of silence, so that the peer's answer
+inject.py [TYPE]: connects to 2001:db8:0:4::1 as 2001:db8:0:4::2 (AS 65000), sends and stays for a second of silence, so that the peer's answer
 (a NOTIFICATION, where it resets the session) is seen. Exit status 0 when the last good route was sent on some session.
 """
+import os
 import socket
 import struct
 import sys
 import time
 
-from scapy.contrib.bgp import BGPHeader, BGPKeepAlive, BGPOpen  # noqa: E402
+from scapy.contrib.bgp import BGPHeader, BGPKeepAlive, BGPOpen
 
 PEER, LOCAL, AS = "2001:db8:0:4::1", "2001:db8:0:4::2", 65000
+# Type of the CPN attribute.
+CPN = int(sys.argv[1]) if len(sys.argv) > 1 else 255
 
 
 def attribute(flags, kind, value):
@@ -73,9 +76,9 @@ def answer_of(stream):
 
 SID = socket.inet_pton(socket.AF_INET6, "fcbb:bb00:66:e001::")
 CASES = [
-    ("CPN: a TLV longer than the block", mp_reach("2001:db8:5e::66", 128) + BASE + attribute(0xC0, 255, b"CPN\x01\0\x02\xff\xff")),
-    ("CPN: missing padding", mp_reach("2001:db8:5e::67", 128) + BASE + attribute(0xC0, 255, b"CPN\x01\0\x03\0\x09" + b"\0\0\0\x01\0\0\0\0\0")),
-    ("CPN: an Instance without Origin", mp_reach("2001:db8:5e::66", 128) + BASE + attribute(0xC0, 255, b"CPN\x01\0\x03\0\x24\0\0\0\x01\0\0\0\0\0\x01\0\x18" + SID + b"\0\x10\0\0\x20\x10\x10\0")),
+    ("CPN: a TLV longer than the block", mp_reach("2001:db8:5e::66", 128) + BASE + attribute(0xC0, CPN, b"CPN\x01\0\x02\xff\xff")),
+    ("CPN: missing padding", mp_reach("2001:db8:5e::67", 128) + BASE + attribute(0xC0, CPN, b"CPN\x01\0\x03\0\x09" + b"\0\0\0\x01\0\0\0\0\0")),
+    ("CPN: an Instance without Origin", mp_reach("2001:db8:5e::66", 128) + BASE + attribute(0xC0, CPN, b"CPN\x01\0\x03\0\x24\0\0\0\x01\0\0\0\0\0\x01\0\x18" + SID + b"\0\x10\0\0\x20\x10\x10\0")),
     ("an unknown optional transitive attribute", mp_reach("2001:db8:78::", 48) + BASE + attribute(0xC0, 213, b"\x01\x02\x03")),
     ("MED of 3 octets", mp_reach("2001:db8:79::", 48) + BASE + attribute(0x80, 4, b"\0\0\x01")),
     ("COMMUNITIES of 5 octets", mp_reach("2001:db8:7a::", 48) + BASE + attribute(0xC0, 8, b"\0\0\0\0\x01")),
@@ -94,15 +97,12 @@ if not answer_of(stream):
     sys.exit("the session ended after a good route")
 # The good route is to stay until it has been looked for.
 stream.settimeout(None)
-if sys.argv[1:] == ["rr"]:
-    import os
-
-    if os.fork() == 0:
-        end = time.time() + 30
-        while time.time() < end:
-            time.sleep(5)
-            try:
-                stream.sendall(bytes(BGPKeepAlive()))
-            except OSError:
-                break
-        os._exit(0)
+if os.fork() == 0:
+    end = time.time() + 30
+    while time.time() < end:
+        time.sleep(5)
+        try:
+            stream.sendall(bytes(BGPKeepAlive()))
+        except OSError:
+            break
+    os._exit(0)

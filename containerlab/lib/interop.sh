@@ -1,9 +1,11 @@
 # Checks that the BGP scenarios share: two exits announce one service through a stock speaker in the middle to the entry.
 # `lab` is the lab command with the file filled in. A scenario sets `peer_name` (for the words) and `refresh` (a command of node rr
-# that asks exit1 for all routes again), sources this file, and calls the checks it holds for. Every check exits 1 with a reason.
+# that makes it ask exit1 for all routes again; empty where it cannot), may set `attribute_type`, sources this file, and calls the checks it holds for. Every check exits 1 with a reason.
 set -euo pipefail
 service=2001:db8:5e::1
-reflector=fc00:0:100::1
+# How the entry makes the peer send everything again: soft (route refresh) or session (a new one).
+resend=${resend:-soft}
+reflector=${reflector:-fc00:0:100::1}
 exits=(fc00:0:11::1 fc00:0:12::1)
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
@@ -42,7 +44,7 @@ check_session() { # check_session CAPABILITY...: the session is up and the peer 
 
 # watched NODE DIRECTION: values of the CPN attribute that pass in a node while everything is sent again, hexadecimal, newest per path.
 watched() {
-  (lab exec "$1" timeout 4 cpnctl --json monitor bgp --updates --neighbor "$reflector" --prefix "$service/128" || :) | node -e "
+  (lab exec "$1" timeout 6 cpnctl --json monitor bgp --updates --neighbor "$reflector" --prefix "$service/128" || :) | node -e "
     const paths = new Map();
     for (const line of require('fs').readFileSync(0, 'utf8').split('\n').filter(Boolean)) {
       const { direction, kind, pathId, cpn } = JSON.parse(line);
@@ -56,11 +58,13 @@ check_attribute() {
   folder=$(mktemp -d)
   watched exit1 sent > "$folder/exit1" & watched exit2 sent > "$folder/exit2" & watched entry received > "$folder/entry" &
   sleep 1
-  for node in exit1 exit2 entry; do lab exec "$node" cpnctl clear bgp "$reflector" soft > /dev/null; done
+  for node in exit1 exit2; do lab exec "$node" cpnctl clear bgp "$reflector" soft > /dev/null; done
+  if [ "$resend" = soft ]; then lab exec entry cpnctl clear bgp "$reflector" soft > /dev/null; else lab exec entry cpnctl clear bgp "$reflector" > /dev/null; fi
   wait
   sent=$(cat "$folder/exit1" "$folder/exit2" | sort | paste -sd' ')
   got=$(cat "$folder/entry")
   rm -r "$folder"
+  within 20 both || fail 'candidates are lost after everything was sent again'
   [ -n "$sent" ] && [ "$sent" = "$got" ] || fail "the attribute changed on the way: sent $sent, got $got"
   echo "ok: the CPN attribute of both exits arrives octet for octet"
 }
@@ -86,10 +90,18 @@ updates() { query "$1" "x[0].$2" show bgp neighbors "$reflector"; }
 
 check_refresh() {
   local before before_out
+  if [ "$resend" != soft ]; then
+    echo "not supported by $peer_name: route refresh"
+    return
+  fi
   before=$(updates entry updatesReceived)
   lab exec entry cpnctl clear bgp "$reflector" soft > /dev/null
   after_in() { [ "$(updates entry updatesReceived)" -gt "$before" ]; }
   within 10 after_in || fail "$peer_name sends nothing when it is asked to refresh"
+  if [ -z "$refresh" ]; then
+    echo "ok: $peer_name answers a route refresh; not supported by $peer_name: asking for one"
+    return
+  fi
   before_out=$(updates exit1 updatesSent)
   lab exec rr sh -c "$refresh" > /dev/null
   after_out() { [ "$(updates exit1 updatesSent)" -gt "$before_out" ]; }
@@ -103,7 +115,7 @@ check_refresh() {
 check_malformed() {
   local before
   before=$(session)
-  lab exec injector python3 /opt/inject.py rr > /tmp/inject.$$ 2>&1 || fail "the injector failed: $(cat /tmp/inject.$$; rm -f /tmp/inject.$$)"
+  lab exec injector python3 /opt/inject.py "${attribute_type:-255}" > /tmp/inject.$$ 2>&1 || fail "the injector failed: $(cat /tmp/inject.$$; rm -f /tmp/inject.$$)"
   rm -f /tmp/inject.$$
   marker() { [ "$(query entry "x.length" show bgp routes 2001:db8:77::/48)" = 1 ]; }
   within 15 marker || fail "the route after the malformed ones did not arrive: $(lab exec entry cpnctl show bgp routes)"
