@@ -21,6 +21,7 @@ export function peerPolicy(config: BgpNeighborConfig, localAs: number, book: Pol
     cpn: config.cpn,
     cpnAccept: prefixes(config.cpnAccept),
     nextHopSelf: config.nextHopSelf,
+    advertisementIntervalMs: config.advertisementIntervalMs ?? 0,
     srv6: config.srv6 ?? false,
     reflectorClient: config.routeReflectorClient ?? false,
     allowAsIn: config.allowAsIn ?? 0,

@@ -42,6 +42,8 @@ export interface PeerPolicy {
   /** Service prefixes an eBGP peer may announce. */
   readonly cpnAccept: readonly Prefix[];
   readonly nextHopSelf: boolean;
+  /** MinRouteAdvertisementInterval of the peer, ms; 0: none. */
+  readonly advertisementIntervalMs?: number;
   /** In the SR domain (daemon/bgp/srv6.ts). */
   readonly srv6: boolean;
   /** A client of this route reflector. */

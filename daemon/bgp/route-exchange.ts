@@ -170,6 +170,7 @@ export class RouteExchange {
       families: (family) => negotiated.families.includes(family),
       marksEvery: (family) => dependsOnCost(policy) || negotiated.addPathSend.includes(family),
       encode: connection.encodeContext,
+      advertisementIntervalMs: policy.advertisementIntervalMs ?? 0,
     };
   }
 

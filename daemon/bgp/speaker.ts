@@ -111,7 +111,7 @@ export class BgpSpeaker {
       }),
       resolve: this.nextHops.resolve,
       locRib,
-      updateGroups: new UpdateGroups(options.clock, locRib, this.nextHops.resolve),
+      updateGroups: new UpdateGroups(options.clock, locRib, this.nextHops.resolve, options.random ?? Math.random),
       policies: () => this.policyBook,
       taps: new Taps(),
       report: (peer, kind, text, raw) => this.report(peer, kind, text, raw),

@@ -26,6 +26,8 @@ export interface GroupRules extends Omit<AdjRibOutOptions, 'locRib' | 'resolve'>
   /** A prefix whose best path did not change matters all the same. */
   readonly marksEvery: (family: FamilyName) => boolean;
   readonly encode: EncodeContext;
+  /** The least time between two advertisements, withdrawals too (RFC 4271 section 9.2.1.1), ms. */
+  readonly advertisementIntervalMs: number;
 }
 
 /** What the group needs of a peer's session. */
@@ -77,6 +79,8 @@ export class UpdateGroup {
   private readonly packer: UpdatePacker;
   private pumpTimer: Timer | undefined;
   private lagTimer: Timer | undefined;
+  /** Nothing is written before, ms: MinRouteAdvertisementIntervalTimer, one for all destinations of these peers. */
+  private notBefore = -Infinity;
 
   constructor(
     readonly owner: UpdateGroups,
@@ -94,7 +98,8 @@ export class UpdateGroup {
 
   /** Soon, together with other changes of the same turn. */
   schedulePump(): void {
-    this.pumpTimer ??= this.owner.clock.setTimeout(() => this.pump(), 0);
+    const { clock } = this.owner;
+    this.pumpTimer ??= clock.setTimeout(() => this.pump(), Math.max(0, this.notBefore - clock.now()));
   }
 
   /** Writes what is waiting, as far as the streams take it. */
@@ -102,6 +107,11 @@ export class UpdateGroup {
     this.pumpTimer?.cancel();
     this.pumpTimer = undefined;
     const { clock } = this.owner;
+    if (clock.now() < this.notBefore) {
+      this.schedulePump();
+      return;
+    }
+    const isChange = this.out.pending > 0;
     const until = clock.now() + outputMs;
     do {
       if (this.isHeldUp()) return;
@@ -111,6 +121,7 @@ export class UpdateGroup {
       this.schedulePump();
       return;
     }
+    if (isChange) this.notBefore = clock.now() + this.owner.jitter(this.rules.advertisementIntervalMs);
     for (const { peer } of this.members) peer.caughtUp();
     this.owner.merge(this);
   }

@@ -17,7 +17,13 @@ export class UpdateGroups {
     readonly clock: Clock,
     readonly locRib: LocRib,
     private readonly resolve: NextHopResolver,
+    private readonly random: () => number = () => 1,
   ) {}
+
+  /** RFC 4271 section 10: between 0.75 and 1.0 of a timer's value. */
+  jitter(ms: number): number {
+    return ms * (0.75 + 0.25 * this.random());
+  }
 
   get size(): number {
     return this.groups.size;

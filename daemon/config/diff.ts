@@ -37,7 +37,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['bgp.vpn', 'bgp', 'now'],
   ['bgp.neighbors.*.description', 'bgp', 'now'],
   ['bgp.neighbors.*.connectRetryMs', 'bgp', 'now'],
-  ...['import', 'export', 'cpn', 'cpnAccept', 'maxPrefix', 'group', 'allowAsIn', 'advertisePeerAs', 'removePrivateAs', 'nextHopSelf'].map((field) => [`bgp.neighbors.*.${field}`, 'bgp', 'now'] as const),
+  ...['import', 'export', 'cpn', 'cpnAccept', 'maxPrefix', 'group', 'allowAsIn', 'advertisePeerAs', 'removePrivateAs', 'nextHopSelf', 'advertisementIntervalMs'].map((field) => [`bgp.neighbors.*.${field}`, 'bgp', 'now'] as const),
   ['bgp.neighbors', 'bgp', 'session'],
   ['bgp.clusterId', 'bgp', 'now'],
   ['bgp.dynamic', 'bgp', 'now'],

@@ -80,6 +80,7 @@ function resolveNeighbor(address: string, options: Options, ownAs: number, file:
     passive: options.passive ?? false,
     holdTimeMs: options.holdTime ?? 90_000,
     connectRetryMs: options.connectRetry ?? 5000,
+    advertisementIntervalMs: options.advertisementInterval ?? 0,
     delayOpenMs: options.delayOpen ?? 0,
     role: options.role,
     strictRole: options.strictRole ?? false,

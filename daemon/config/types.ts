@@ -119,6 +119,8 @@ export interface BgpNeighborConfig {
   readonly passive: boolean;
   readonly holdTimeMs: number; // 0 or >= 3000
   readonly connectRetryMs: number;
+  /** The least time between two advertisements, withdrawals too (RFC 4271 section 9.2.1.1); 0: none. */
+  readonly advertisementIntervalMs?: number;
   /** How long OPEN waits for the peer's (RFC 4271 section 8.1.1, DelayOpen); 0 sends it at once. */
   readonly delayOpenMs?: number;
   /** BGP role of this side (RFC 9234), eBGP only. */

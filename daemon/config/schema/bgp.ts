@@ -38,6 +38,7 @@ const options = {
   passive: flag.optional(),
   holdTime: holdTime.optional(),
   connectRetry: duration(1000, 600_000, '1s to 10m').optional(),
+  advertisementInterval: duration(0, 600_000, '0 (none) or up to 10m').optional(),
   delayOpen: duration(0, 240_000, '0s to 4m').optional(),
   role: oneOf('provider', 'customer', 'rs', 'rs-client', 'peer').optional(),
   strictRole: flag.optional(),

@@ -20,7 +20,7 @@ const rules = (key: string, med = 0): GroupRules => ({
   exportRoute: ({ attributes }) => ({ nextHop, attributes: med === 0 ? attributes : { ...attributes, med } }),
   addPath: () => false,
   families: () => true,
-  marksEvery: () => false,
+  marksEvery: () => false, advertisementIntervalMs: 0,
   encode: context,
 });
 
