@@ -12,9 +12,9 @@ before(async () => {
 });
 after(() => (network as Network | undefined)?.down());
 
-/** Every exit is a candidate of a session that is up. */
+/** Every exit is a candidate of a session that is up, and near enough to the best to get its share of new flows. */
 async function allBack(): Promise<void> {
-  const isFresh = ({ feasible, stale }: { feasible: boolean; stale: boolean }): boolean => feasible && !stale;
+  const isFresh = ({ feasible, stale, weight }: { feasible: boolean; stale: boolean; weight: number }): boolean => feasible && !stale && weight > 0.1;
   await waitFor(async () => (await network.router('entry').candidates(SERVICE.main)).filter(isFresh).length === 3, { timeoutMs: 15_000, what: 'the exit to be back', intervalMs: 50 });
 }
 
