@@ -1,9 +1,9 @@
 /**
  * BGP with large tables and many sessions: this project beside FRR bgpd, BIRD and GoBGP on the same input, one after the other, each in a network namespace
- * of its own across a veth from its neighbours, which are raw sessions in another process (support/bgp-peers-process.ts). No routes go to a kernel, unless
- * the name of the row says so. Needs root and the daemons that are asked for.
+ * of its own across a veth from its neighbours, which are raw sessions in another process (support/bgp-peers-process.ts). No routes go to a kernel, but
+ * those of `cpnd`, which is the whole daemon. Needs root and the daemons that are asked for.
  *
- *     node dist/bench/bgp-scale.js [--routes 100000,500000] [--peers 3] [--daemons speaker,cpnd,frr,bird,gobgp] [--rest-s 0] [--runs 1]
+ *     node dist/bench/bgp-scale.js [--routes 100000,500000] [--peers 3] [--daemons speaker,frr,bird,gobgp,cpnd] [--rest-s 0] [--runs 1]
  *
  * The first neighbour sends the table; time runs from its first octet until all the others have been told every prefix. `--peers 200 --routes 10000
  * --rest-s 20` is the bench of many sessions.
@@ -25,7 +25,7 @@ const { values } = parseArgs({
   options: {
     routes: { type: 'string', default: '100000,500000' },
     peers: { type: 'string', default: '3' },
-    daemons: { type: 'string', default: 'speaker,cpnd,frr,bird,gobgp' },
+    daemons: { type: 'string', default: 'speaker,frr,bird,gobgp' },
     'rest-s': { type: 'string', default: '0' },
     runs: { type: 'string', default: '1' },
     inside: { type: 'boolean', default: false },

@@ -1,4 +1,4 @@
-/** The BGP daemons that bgp-scale compares: the same neighbours, the same policy (everything passes), no route to any kernel. */
+/** The BGP daemons that bgp-scale compares: the same neighbours, the same policy (everything passes), no route to any kernel but where the note says so. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,25 +43,24 @@ const speaker: Daemon = {
   },
 };
 
-function cpndConfig({ address, as, neighbors, folder }: Setting, dataplane: object): object {
+function cpndConfig({ address, as, neighbors, folder }: Setting): object {
   return {
-    router: { name: 'bench', id: ROUTER_ID, loopback: address, locator: 'fcbb:bb00:1::/48', sidBlocks: ['fcbb:bb00::/32'], domainSources: ['fc00::/32'] },
+    router: { name: 'bench', id: ROUTER_ID, loopback: address, locator: 'fcbb:bb00:1::/48', sidBlocks: ['fcbb:bb00::/32'], domainSources: ['fc00::/32', `${address}/128`] },
     interfaces: { bench1: { role: 'core', addresses: [`${address}/64`] } },
     bgp: { as, neighbors: neighbors.map((neighbor) => ({ ...neighbor, localAddress: address, passive: true, import: 'any', export: 'any', holdTime: `${HOLD_S}s` })) },
-    dataplane,
     api: { listen: `unix://${folder}/cpnd.sock` },
-    log: { level: 'warn' },
+    log: { level: 'error' },
   };
 }
 
-const cpnd = (name: string, note: string, dataplane: object): Daemon => ({
-  name,
-  note,
+const cpnd: Daemon = {
+  name: 'cpnd, whole',
+  note: 'routes go to the kernel',
   prepare(setting) {
-    const config = write(setting.folder, 'cpnd.yaml', stringify(cpndConfig(setting, dataplane)));
+    const config = write(setting.folder, 'cpnd.yaml', stringify(cpndConfig(setting)));
     return [process.execPath, ...process.execArgv, built('../../daemon/cpnd.js'), 'router', '--config', config];
   },
-});
+};
 
 const frr: Daemon = {
   name: 'FRR bgpd',
@@ -114,11 +113,4 @@ const gobgp: Daemon = {
   },
 };
 
-export const DAEMONS: Readonly<Record<string, Daemon>> = {
-  speaker,
-  cpnd: cpnd('cpnd, whole', 'dataplane fake: no kernel', { kind: 'fake' }),
-  'cpnd-kernel': cpnd('cpnd, whole, kernel', 'routes in the kernel', {}),
-  frr,
-  bird,
-  gobgp,
-};
+export const DAEMONS: Readonly<Record<string, Daemon>> = { speaker, cpnd, frr, bird, gobgp };
