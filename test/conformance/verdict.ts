@@ -37,5 +37,5 @@ export interface Verdict {
 
 export const verdictOf = (error: unknown): Verdict => {
   if (error instanceof Ending) return { result: error.result, seen: error.message };
-  return { result: 'inconclusive', seen: `the tester failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}` };
+  return { result: 'inconclusive', seen: `the tester failed: ${error instanceof Error ? error.message : String(error)}` };
 };
