@@ -3,7 +3,7 @@ import { casesOf } from '../case.js';
 import type { Peer, Route } from '../peer.js';
 import type { Profile } from '../target.js';
 import { routeText, type RouteOptions, type Tester } from '../tester.js';
-import { verify } from '../verdict.js';
+import { inconclusive, verify } from '../verdict.js';
 import { attribute, localPref, med, optionalNonTransitive, Type } from '../wire/attributes.js';
 import { address, type Bytes, join, toHex, u8 } from '../wire/build.js';
 
@@ -23,8 +23,10 @@ async function reflected(tester: Tester, from: Profile, to: Profile, options: Ro
 
 /** Routes with these attributes must not be accepted from a client. */
 async function refused(tester: Tester, extra: (target: { identifier: string; cluster: string }) => Bytes): Promise<void> {
-  const { route } = await reflected(tester, 'client', 'internal');
-  const cluster = [...route.attributes.get(Type.clusterList)!.value].join('.');
+  const { route } = await reflected(tester, 'client', 'client');
+  const list = route.attributes.get(Type.clusterList)?.value;
+  if (!list) return inconclusive(`the cluster of the target is not known: ${routeText(route)}`);
+  const cluster = [...list].join('.');
   const collector = await tester.established('internal');
   const feeder = await tester.established('client');
   const prefix = tester.prefix();

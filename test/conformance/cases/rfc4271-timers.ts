@@ -108,7 +108,8 @@ export const rfc4271Timers = casesOf('4271', [
   }],
   ['SHOULD', 'keepalive-jitter', '10', 'KEEPALIVEs at a hold time of 9 s', 'jitter SHOULD be applied to the KeepaliveTimer: the base value times a random factor from 0.75 to 1', async (tester) => {
     const gaps = await keepaliveGaps(tester, 9, 4);
-    verify(Math.max(...gaps) - Math.min(...gaps) > 0.05, `intervals of ${list(gaps)} s are all alike`);
+    // Less is the unrest of a busy machine; four intervals with jitter are closer together than that once in a hundred times.
+    verify(Math.max(...gaps) - Math.min(...gaps) > 0.1, `intervals of ${list(gaps)} s are all alike`);
   }],
   ['MUST', 'stream-octets', '3', 'OPEN, KEEPALIVE and UPDATE one octet a segment', 'messages are parts of a stream: a message is processed once it is entirely received', async (tester) => {
     const collector = await tester.established('collector');

@@ -9,6 +9,7 @@ import { addressesOf, targetAddress, targetAddress4 } from './network.js';
 
 const repository = new URL('../../../../', import.meta.url);
 const both = { import: 'any', export: 'any' };
+const families = ['ipv6-unicast', 'ipv4-unicast', 'ipv6-vpn'];
 
 /** Keys of a neighbour by kind. */
 const neighbors: Partial<Record<Profile, Readonly<Record<string, unknown>>>> = {
@@ -20,6 +21,9 @@ const neighbors: Partial<Record<Profile, Readonly<Record<string, unknown>>>> = {
   active: { as: testerAs, connectRetry: '1s', ...both },
   gtsm: { as: testerAs, passive: true, gtsm: true, ...both },
   md5: { as: testerAs, passive: true, password, ...both },
+  customer: { as: testerAs, passive: true, role: 'provider', ...both },
+  provider: { as: testerAs, passive: true, role: 'customer', ...both },
+  lateral: { as: testerAs, passive: true, role: 'peer', ...both },
   limited: { as: testerAs, passive: true, maxPrefix: { 'ipv6-unicast': { limit: prefixLimit, action: 'restart', restartAfter: '1s' } }, ...both },
   cpn: { as: testerAs, passive: true, cpn: true, cpnAccept: [servicePrefix], ...both },
   cpnInternal: { as: targetAs, passive: true, cpn: true },
@@ -36,13 +40,13 @@ export const cpnd: Daemon = {
       interfaces: { eth1: { role: 'core', addresses: [`${targetAddress}/64`, `${targetAddress4}/16`] } },
       bgp: {
         as: targetAs,
-        neighbors: Object.entries(neighbors).flatMap(([profile, keys]) => addressesOf(profile as Profile).map((address) => ({ address, localAddress: targetAddress, ...keys }))),
+        neighbors: Object.entries(neighbors).flatMap(([profile, keys]) => addressesOf(profile as Profile).map((address) => ({ address, localAddress: targetAddress, families, ...keys }))),
       },
       cpn: { servicePrefixes: [servicePrefix], stamp: { enabled: false } },
       api: { listen: `unix://${join(directory, 'cpnd.sock')}` },
     };
     const file = join(directory, 'cpnd.yaml');
-    writeFileSync(file, stringify(config));
+    writeFileSync(file, stringify(config, { aliasDuplicateObjects: false }));
     return [[process.execPath, fileURLToPath(new URL('dist/daemon/cpnd.js', repository)), 'router', '--config', file]];
   },
 };
