@@ -37,6 +37,8 @@ const MARGIN = { top: 36, bottom: 48, left: 72, right: 72 };
 const LEGEND_ROW = 18;
 /** Smaller ranges of an axis count as none. */
 const LEAST_RANGE = 1e-12;
+/** Smaller values have no place on a logarithmic axis: their powers of ten are lost in rounding. */
+const LEAST_LOG = 1e-300;
 
 export const escapeXml = (text: string): string => text.replace(/[<>&"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
@@ -48,7 +50,7 @@ interface Scale {
 
 /** Ticks at 1, 2 or 5 times a power of ten, five to ten of them, or at powers of ten. */
 function scaleOf(axis: Axis, values: readonly number[]): Scale {
-  const finite = values.filter((value) => Number.isFinite(value) && (!axis.log || value > 0));
+  const finite = values.filter((value) => Number.isFinite(value) && (!axis.log || value >= LEAST_LOG));
   const low = Math.min(axis.from ?? (axis.log ? Infinity : 0), ...finite);
   const high = Math.max(axis.to ?? -Infinity, ...finite);
   if (axis.log) return logScale(Number.isFinite(low) ? low : 1, Number.isFinite(high) ? high : 10);
@@ -117,7 +119,7 @@ export function linePlot(plot: Plot): string {
     const colour = COLOURS[index % COLOURS.length]!;
     const isRight = one.axis === 'right';
     const scale = isRight ? scales.right : scales.left;
-    const drawable = (value: number, axis: Axis): boolean => Number.isFinite(value) && (!axis.log || value > 0);
+    const drawable = (value: number, axis: Axis): boolean => Number.isFinite(value) && (!axis.log || value >= LEAST_LOG);
     const places = one.points.map(([px, py]) => (drawable(px, plot.x) && drawable(py, isRight ? (plot.right ?? plot.left) : plot.left) ? { x: pixels(toX(px)), y: pixels(toY(scale, py)), value: py } : undefined));
     const shown = places.filter((place) => place !== undefined);
     if (one.mark !== 'points') parts.push(`<polyline fill="none" stroke="${colour}" stroke-width="2"${isRight ? ' stroke-dasharray="6 3"' : ''} points="${shown.map((place) => `${place.x},${place.y}`).join(' ')}"/>`);
