@@ -8,7 +8,7 @@ import type { Report } from '../conformance/report.js';
 
 const main = fileURLToPath(new URL('../conformance/main.js', import.meta.url));
 const run = promisify(execFile);
-const parts = '7606,7607,1997,2918,4360,4456,4760,5492,6286,6608,6793,7313,7911,8092,8212,9003,9072,CPN';
+const parts = '7606,7607,1997,2918,4360,4456,4760,5492,6286,6608,6793,7313,7911,8092,8212,8950,9003,9072,9234,CPN';
 
 describe('Conformance of cpnd', { skip: process.getuid?.() !== 0 }, () => {
   it('fails no MUST of the suite', { timeout: 120_000 }, async () => {
