@@ -90,16 +90,18 @@ updates() { query "$1" "x[0].$2" show bgp neighbors "$reflector"; }
 
 check_refresh() {
   local before before_out
-  if [ "$resend" != soft ]; then
-    echo "not supported by $peer_name: route refresh"
-    return
-  fi
   before=$(updates entry updatesReceived)
   lab exec entry cpnctl clear bgp "$reflector" soft > /dev/null
   after_in() { [ "$(updates entry updatesReceived)" -gt "$before" ]; }
-  within 10 after_in || fail "$peer_name sends nothing when it is asked to refresh"
+  if [ "$resend" = soft ]; then
+    within 10 after_in || fail "$peer_name sends nothing when it is asked to refresh"
+    echo "ok: $peer_name answers a route refresh"
+  else
+    # An UPDATE for another reason may come within that time: what is seen is said, and is no fault.
+    if within 5 after_in; then echo "seen: an UPDATE after $peer_name was asked to refresh"; else echo "not supported by $peer_name: answering a route refresh"; fi
+  fi
   if [ -z "$refresh" ]; then
-    echo "ok: $peer_name answers a route refresh; not supported by $peer_name: asking for one"
+    echo "not supported by $peer_name: asking for a route refresh"
     return
   fi
   before_out=$(updates exit1 updatesSent)
@@ -107,7 +109,7 @@ check_refresh() {
   after_out() { [ "$(updates exit1 updatesSent)" -gt "$before_out" ]; }
   within 10 after_out || fail "exit1 sends nothing when $peer_name asks for a refresh"
   within 10 both || fail 'candidates are lost after the refresh'
-  echo 'ok: route refresh works both ways'
+  echo "ok: $peer_name asks for a route refresh and gets it"
 }
 
 # Malformed attributes from another client of the reflector (node injector): they pass through it, or it refuses them; either way our session
