@@ -2,7 +2,7 @@
 import { fieldName, HIDDEN, isSecret, type ConfigPath } from './errors.js';
 import type { Config } from './types.js';
 
-export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
+export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'ospf' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
 
 /** `now`: nothing visible but the change. `session`: the BGP session of that neighbor ends and starts anew. `restart`: only a restart of cpnd takes it over. */
 export type ConfigEffect = 'now' | 'session' | 'restart';
@@ -21,6 +21,8 @@ export interface ConfigDifference {
 const IDENTITIES: Readonly<Record<string, (item: Readonly<Record<string, unknown>>) => string>> = {
   static: ({ prefix, distance }) => `${String(prefix)} distance ${String(distance)}`,
   'bgp.neighbors': ({ address }) => String(address),
+  'ospf.interfaces': ({ name }) => String(name),
+  'ospf.redistribute': ({ source }) => String(source),
   'cpn.services': ({ id }) => String(id),
   'cpn.instances': ({ service, id }) => `${String(service)} ${String(id)}`,
 };
@@ -45,6 +47,11 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['bgp.asPathLists', 'bgp', 'now'],
   ['bgp.policies', 'bgp', 'now'],
   ['bgp', 'bgp', 'restart'],
+  ['ospf.routerId', 'ospf', 'restart'],
+  ['ospf.area', 'ospf', 'restart'],
+  ['ospf.cpnLsType', 'ospf', 'restart'],
+  ['ospf.*', 'ospf', 'now'],
+  ['ospf', 'ospf', 'restart'],
   ['cpn.attributeType', 'cpn', 'restart'],
   ['cpn.servicePrefixes', 'cpn', 'restart'],
   ['cpn.services', 'steering', 'now'],

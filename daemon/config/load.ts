@@ -1,5 +1,6 @@
 /** Reads a configuration: YAML, shape, defaults, cross-field checks. Every fault names file, line, column, field and what was expected. */
 import { checkBgpNames } from './check-bgp.js';
+import { checkOspf } from './check-ospf.js';
 import { checkConfig } from './check.js';
 import { readDocument, readText } from './document.js';
 import { fieldName, type ConfigError } from './errors.js';
@@ -29,7 +30,7 @@ export function loadConfig(path: string): ConfigResult {
 export function parseConfig(text: string, file = 'cpnd.yaml'): ConfigResult {
   const document = readDocument(fileSchema, text, file);
   if (!document.ok) return document;
-  const misnamed = checkBgpNames(document.value.bgp);
+  const misnamed = [...checkBgpNames(document.value.bgp), ...checkOspf(document.value)];
   if (misnamed.length > 0) return { ok: false, errors: misnamed.map(({ path, expected, found }) => document.error(path, expected, found)) };
   const config = resolveConfig(document.value);
   const checked = checkConfig(config);

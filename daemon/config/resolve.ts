@@ -4,6 +4,7 @@ import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
 import { resolveRegistration } from './registration.js';
 import { resolveBgp } from './resolve-bgp.js';
+import { resolveOspf } from './resolve-ospf.js';
 import { resolveTelemetry } from './resolve-telemetry.js';
 import type { FileConfig } from './schema.js';
 import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
@@ -22,6 +23,7 @@ export function resolveConfig(file: FileConfig): Config {
     ),
     static: file.static.map(resolveStatic),
     bgp: file.bgp && resolveBgp(file.bgp, file),
+    ospf: file.ospf && resolveOspf(file.ospf, file),
     cpn: {
       servicePrefixes: file.cpn.servicePrefixes,
       attributeType: file.cpn.attributeType,

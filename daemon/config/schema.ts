@@ -7,6 +7,7 @@ import { bgp } from './schema/bgp.js';
 import { byKey, interfaceName, list, mapping, oneOf, text } from './schema/common.js';
 import { cpn } from './schema/cpn.js';
 import { dataplane } from './schema/dataplane.js';
+import { ospf } from './schema/ospf.js';
 import { registration } from './schema/registration.js';
 import { interfaceConfig, router, staticRoute } from './schema/router.js';
 import { telemetry } from './schema/telemetry.js';
@@ -17,6 +18,7 @@ export const fileSchema = mapping({
   interfaces: byKey(interfaceName, interfaceConfig, 'interfaces by name').default({}),
   static: list(staticRoute, 'static routes').default([]),
   bgp: bgp.optional(),
+  ospf: ospf.optional(),
   cpn: cpn.prefault({}),
   registration: registration.optional(),
   dataplane: dataplane.prefault({}),

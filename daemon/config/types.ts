@@ -5,6 +5,7 @@
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
 import type { PrefixRange } from '../bgp/policy/prefix-list.js';
 import type { FamilyName } from '../bgp/wire/families.js';
+import type { OspfConfig } from '../ospf/types.js';
 import type { PolicyConfig } from './schema/bgp-policy.js';
 import type { RegistrationConfig } from './registration.js';
 
@@ -14,6 +15,7 @@ export interface Config {
   readonly interfaces: Readonly<Record<string, InterfaceConfig>>;
   readonly static: readonly StaticRouteConfig[];
   readonly bgp: BgpConfig | undefined;
+  readonly ospf: OspfConfig | undefined;
   readonly cpn: CpnConfig;
   /** Computing nodes that register themselves; undefined: none. */
   readonly registration: RegistrationConfig | undefined;

@@ -10,7 +10,7 @@ export interface OspfAuthentication {
   /** Security Association ID, 0..65535. */
   readonly keyId: number;
   readonly algorithm: AuthenticationAlgorithm;
-  readonly key: string;
+  readonly password: string;
 }
 
 export interface OspfInterfaceConfig {
@@ -70,6 +70,10 @@ export interface OspfConfig {
   readonly gracefulRestartHelper: { readonly enabled: boolean; readonly maxGraceSeconds: number; readonly strictLsaChecking: boolean };
   /** Announce and use measured delay, jitter, loss and bandwidth (RFC 7471). */
   readonly trafficEngineering: { readonly enabled: boolean; readonly minIntervalMs: number; readonly maxIntervalMs: number; readonly threshold: number };
+  /** Paths of least measured delay beside those of least cost; `gain`: least share by which they must be faster, 0..1. */
+  readonly delayPaths: { readonly enabled: boolean; readonly gain: number };
+  /** Own instances are announced in CPN LSAs, and those of others taken. */
+  readonly computing: boolean;
   /** LS type of computing LSAs (proto/WIRE.md section 3). */
   readonly cpnLsType: number;
 }

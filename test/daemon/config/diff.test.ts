@@ -34,7 +34,7 @@ describe('differences of configurations', () => {
   it('tell what needs a restart and what resets a session', () => {
     assert.deepEqual(diff('id: 10.0.0.11 ', 'id: 10.0.0.12 ').map(({ field, effect }) => [field, effect]), [
       ['router.id', 'restart'],
-      ['bgp.vpn.rd', 'now'], // made from the identifier
+      ['bgp.vpn.rd', 'now'], ['ospf.routerId', 'restart'], // made from the identifier
     ]);
     assert.deepEqual(diff('cpn: true, addPath: both', 'cpn: true, addPath: receive').map(({ field, effect }) => [field, effect]), [
       ['bgp.neighbors["fc00:0:100::1"].addPath.send', 'session'],

@@ -1,0 +1,26 @@
+/** What the OSPFv3 part of a file must hold. */
+import type { Finding } from './check.js';
+import type { FileConfig } from './schema.js';
+
+export function checkOspf({ ospf, interfaces }: FileConfig): Finding[] {
+  if (!ospf) return [];
+  const findings: Finding[] = [];
+  const refuse = (path: Finding['path'], expected: string, found: string): void => {
+    findings.push({ path: ['ospf', ...path], expected, found });
+  };
+  for (const [name, options] of Object.entries(ospf.interfaces)) {
+    const path = ['interfaces', name];
+    const { dead, hello, area, authentication } = options;
+    if (dead !== undefined && dead <= hello) refuse([...path, 'dead'], `longer than hello (${hello / 1000}s)`, `${dead / 1000}s`);
+    if (area !== undefined && area !== ospf.area) {
+      refuse([...path, 'area'], `${ospf.area}, the area of all interfaces: this router is no area border router (run one router an area, joined by BGP)`, area);
+    }
+    const role = interfaces[name]?.role ?? 'core';
+    if (role !== 'core' && !options.passive) refuse([...path, 'passive'], `true on an interface with role ${role}, whose neighbors are no routers`, 'false');
+    const ids = authentication.map(({ keyId }) => keyId);
+    const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index);
+    if (twice >= 0) refuse([...path, 'authentication', twice, 'keyId'], 'a key ID that no other key of the interface has', String(ids[twice]));
+  }
+  if (Object.keys(ospf.interfaces).length === 0) refuse(['interfaces'], 'at least one interface', 'none');
+  return findings;
+}
