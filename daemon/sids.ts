@@ -36,13 +36,12 @@ export function makeSid(locator: Prefix, functionBits: number, functionCode: num
   return formatIp(bytes);
 }
 
-/** All SIDs of the router: one End, an End.DT6 where networks are announced with it, an End.X an adjacency that names its next hop, an End.DX6 or, for an IPv4 service, End.DX4 an instance. */
+/** All SIDs of the router: one End, an End.DT6 where others know it, an End.X an adjacency that names its next hop, an End.DX6 or, for an IPv4 service, End.DX4 an instance. */
 export function localSids(config: Config): LocalSid[] {
   const locator = Prefix.from(config.router.locator);
   const functionBits = config.router.sidStructure.function;
   const sids: LocalSid[] = [{ sid: makeSid(locator, functionBits, END_FUNCTION), behaviour: { kind: 'End' }, device: TUN_NAME, purpose: 'this router' }];
-  const endDt6 = endDt6Sid(config);
-  if (endDt6 !== undefined) sids.push({ sid: endDt6, behaviour: { kind: 'End.DT6', table: MAIN_TABLE }, device: TUN_NAME, purpose: 'networks of this router' });
+  if (decapsulates(config)) sids.push({ sid: mainTableSid(config.router), behaviour: { kind: 'End.DT6', table: MAIN_TABLE }, device: TUN_NAME, purpose: 'networks of this router' });
   const adjacencies = Object.entries(config.interfaces).sort(([a], [b]) => (a < b ? -1 : 1));
   let functionCode = END_X_FUNCTION;
   for (const [name, { endX }] of adjacencies) {
@@ -67,8 +66,17 @@ export function localSids(config: Config): LocalSid[] {
 
 /** The SID that networks are announced with; undefined when no neighbor is to learn one (RFC 9252 section 5). */
 export function endDt6Sid({ router, bgp }: Pick<Config, 'router' | 'bgp'>): string | undefined {
-  if (!bgp || !(bgp.vpn ?? bgp.neighbors.some(({ srv6 }) => srv6))) return undefined;
-  return makeSid(Prefix.from(router.locator), router.sidStructure.function, END_DT6_FUNCTION);
+  return bgp && (bgp.vpn ?? bgp.neighbors.some(({ srv6 }) => srv6)) ? mainTableSid(router) : undefined;
+}
+
+/** The End.DT6 SID of the main table: repair lists that lead to this router end in it, so that the packet goes on from here by its own destination (RFC 9855). */
+function mainTableSid({ locator, sidStructure }: Config['router']): string {
+  return makeSid(Prefix.from(locator), sidStructure.function, END_DT6_FUNCTION);
+}
+
+/** Whether this router decapsulates packets for its main table: other routers learn the SID with networks, or end their repair lists in it. */
+function decapsulates(config: Config): boolean {
+  return endDt6Sid(config) !== undefined || config.ospf !== undefined;
 }
 
 export function sidRoute(sid: LocalSid): KernelRoute {

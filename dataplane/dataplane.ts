@@ -43,6 +43,18 @@ export interface NextHop {
   readonly onLink?: boolean;
 }
 
+/** A way around primary next hops that failed, in the kernel before it is needed. */
+export interface RouteBackup {
+  /** Interfaces of primary next hops whose loss it survives. */
+  readonly protects: readonly string[];
+  readonly nextHop: NextHop;
+  /**
+   * Empty: a loop-free alternate (RFC 5286). Otherwise H.Encaps towards these SIDs in travel order, of which the last decapsulates. The kernel routes the outer
+   * packet by its first SID, so that the route to that SID must itself be unaffected or have a plain alternate.
+   */
+  readonly segments: readonly string[];
+}
+
 /** seg6local behaviours (RFC 8986 section 4) that the kernel runs for us. */
 export type LocalBehaviour =
   | { readonly kind: 'End' }
@@ -52,7 +64,11 @@ export type LocalBehaviour =
   | { readonly kind: 'End.DT6'; readonly table: number };
 
 export type RouteTarget =
-  | { readonly kind: 'unicast'; readonly nextHops: readonly NextHop[] }
+  /**
+   * With `backups` (also an empty list) the next hops are switched for all such routes at once by failAdjacency(), or by the kernel when a carrier is lost: to
+   * the next hops that survive, else to the first backup that protects what failed.
+   */
+  | { readonly kind: 'unicast'; readonly nextHops: readonly NextHop[]; readonly backups?: readonly RouteBackup[] }
   /** H.Encaps by the kernel itself; `segments` in travel order. */
   | { readonly kind: 'seg6'; readonly segments: readonly string[]; readonly nextHops: readonly NextHop[] }
   | { readonly kind: 'seg6local'; readonly behaviour: LocalBehaviour; readonly interface: string }
@@ -70,6 +86,8 @@ export interface InstallStatus {
   readonly installed: boolean;
   /** Why not, with the kernel's extended-ack text where it gave one. */
   readonly error?: string;
+  /** Of a route with a backup. `active`: packets take the backup now. */
+  readonly backup?: { readonly installed: boolean; readonly active: boolean; readonly error?: string };
 }
 
 /** The part that owns kernel routes. Writes are batched; a status is known once the kernel answered. */
@@ -86,6 +104,13 @@ export interface RouteTable {
   staleCount(): number;
   /** Routes found at start with our protocol number that nobody declared are kept until this call, then deleted (restart without black hole). */
   sweepStale(): Promise<number>;
+  /**
+   * A neighbour is lost, or all on the interface where no gateway is named: routes with `backups` leave it at once, before anything that is queued. Idempotent;
+   * holds for routes declared later too, until restoreAdjacency() says that the neighbour is back. Returns how many routes were switched.
+   */
+  failAdjacency(interfaceName: string, gateway?: string): number;
+  /** Takes back what failAdjacency() was told with the same arguments. */
+  restoreAdjacency(interfaceName: string, gateway?: string): void;
   /** Longest match in the kernel for an address: how a next hop or SID resolves; undefined when unreachable. */
   lookup(address: string): Promise<{ readonly prefix?: string; readonly isDefault: boolean; readonly interface: string; readonly gateway?: string; readonly mtu: number; readonly local: boolean } | undefined>;
 }

@@ -23,6 +23,7 @@ import type {
   Steer,
 } from './dataplane.js';
 import { NO_SERVICE } from './dataplane.js';
+import { Adjacencies, isProtected, type Forwarding, type ProtectedTarget } from './adjacencies.js';
 import { foldChecksum, sumOctets } from './packet/checksum.js';
 import { FLOW_KEY_LENGTH, MAPPED_PREFIX, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
 import { Prefix, parseIp } from './packet/ip.js';
@@ -42,6 +43,7 @@ type RouteLookup = Awaited<ReturnType<RouteTable['lookup']>>;
 export class FakeRouteTable implements RouteTable {
   private readonly declared = new Map<string, { route: KernelRoute; status: InstallStatus; stale: boolean }>();
   private readonly refusals = new Map<string, string>();
+  private readonly adjacencies = new Adjacencies();
 
   constructor(private readonly links: () => readonly LinkState[]) {}
 
@@ -61,11 +63,31 @@ export class FakeRouteTable implements RouteTable {
 
   status(prefix: string, table?: number, metric?: number): InstallStatus | undefined {
     const found = this.declared.get(FakeRouteTable.key(prefix, table, metric));
-    return found && !found.stale ? found.status : undefined;
+    return found && !found.stale ? this.statusOf(found) : undefined;
   }
 
   list(): { route: KernelRoute; status: InstallStatus }[] {
-    return [...this.declared.values()].filter((entry) => !entry.stale).map(({ route, status }) => ({ route, status }));
+    return [...this.declared.values()].filter((entry) => !entry.stale).map((entry) => ({ route: entry.route, status: this.statusOf(entry) }));
+  }
+
+  private statusOf({ route, status }: { readonly route: KernelRoute; readonly status: InstallStatus }): InstallStatus {
+    if (!status.installed || !isProtected(route.target) || route.target.backups.length === 0) return status;
+    return { ...status, backup: { installed: true, active: this.forwarding(route.target).backup !== undefined } };
+  }
+
+  private forwarding(target: ProtectedTarget): Forwarding {
+    return this.adjacencies.forwarding(target, (name) => this.links().find((link) => link.name === name)?.up !== true);
+  }
+
+  failAdjacency(interfaceName: string, gateway?: string): number {
+    const active = (): number => this.list().filter(({ status }) => status.backup?.active).length;
+    const before = active();
+    this.adjacencies.fail(interfaceName, gateway);
+    return active() - before;
+  }
+
+  restoreAdjacency(interfaceName: string, gateway?: string): void {
+    this.adjacencies.restore(interfaceName, gateway);
   }
 
   settled(): Promise<void> {
@@ -116,7 +138,9 @@ export class FakeRouteTable implements RouteTable {
         const value = { prefix: prefix.toString(), isDefault: prefix.length === 0, interface: target.interface, mtu: this.mtuOf(target.interface), local: true };
         offer(prefix.length, metric, value);
       } else {
-        const hop = target.nextHops.find((candidate) => links.some((link) => link.name === candidate.interface));
+        const now = isProtected(target) ? this.forwarding(target) : target;
+        const hops = 'nextHops' in now ? now.nextHops : [now.backup.nextHop];
+        const hop = hops.find((candidate) => links.some((link) => link.name === candidate.interface));
         if (!hop) continue;
         const value = { prefix: prefix.toString(), isDefault: prefix.length === 0, interface: hop.interface, mtu: this.mtuOf(hop.interface), local: false };
         offer(prefix.length, metric, hop.gateway === undefined ? value : { ...value, gateway: hop.gateway });

@@ -5,7 +5,7 @@
  * the route that asks (a loop), nor through the default route unless that is allowed. Whether a route is usable depends on nothing but
  * the set of routes, not on the order they came in: what leans on a loop is unusable, and does not fall back to a shorter prefix.
  */
-import type { NextHop, RouteTarget } from '../../dataplane/dataplane.js';
+import type { NextHop, RouteBackup, RouteTarget } from '../../dataplane/dataplane.js';
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
 import { PrefixTrie } from './trie.js';
 
@@ -32,6 +32,11 @@ export interface UnicastRoute {
   readonly nextHops: readonly RibNextHop[];
   /** H.Encaps towards these SIDs, in travel order; the next hop is the gateway that is the first of them. Nothing resolves through such a route. */
   readonly segments?: readonly string[] | undefined;
+  /**
+   * Ways around next hops that fail. What resolves through this route has them too. Present, though empty: the next hops are switched by failAdjacency() of the
+   * dataplane. While a link is down and a backup is not, the route stays in use: whoever declared it will say what follows.
+   */
+  readonly backups?: readonly RouteBackup[] | undefined;
   readonly distance?: number;
   readonly metric?: number;
 }
@@ -72,10 +77,8 @@ interface Entry {
   emitted: string | undefined;
 }
 
-interface Usable {
+interface Usable extends GatewayResolution {
   readonly route: UnicastRoute;
-  readonly nextHops: readonly NextHop[];
-  readonly cost: number;
 }
 
 /** A resolved next hop; `tainted`: the result leans on a loop and holds only for the one who asked. */
@@ -147,7 +150,8 @@ export class UnicastRib {
     if (up) this.downInterfaces.delete(name);
     else this.downInterfaces.add(name);
     this.forget();
-    for (const [, entry] of this.trie.entries()) if (entry.routes.some(({ nextHops }) => nextHops.some((hop) => hop.interface === name))) this.dirty.add(entry);
+    const uses = ({ nextHops, backups }: UnicastRoute): boolean => nextHops.some((hop) => hop.interface === name) || (backups?.some(({ nextHop }) => nextHop.interface === name) ?? false);
+    for (const [, entry] of this.trie.entries()) if (entry.routes.some(uses)) this.dirty.add(entry);
   }
 
   /** Works out what changed since the last call: routes the kernel is to hold, or to lose. Connected routes are the kernel's own. */
@@ -202,12 +206,12 @@ export class UnicastRib {
     return this.entryOf(prefix)?.best !== undefined;
   }
 
-  /** All routes, by prefix; `best`: the one in use; `nextHops` resolved when it is. */
-  *routes(): Generator<{ readonly route: UnicastRoute; readonly best: boolean; readonly nextHops: readonly NextHop[] | undefined }> {
+  /** All routes, by prefix; `best`: the one in use; `nextHops` and `backups` resolved when it is. */
+  *routes(): Generator<{ readonly route: UnicastRoute; readonly best: boolean; readonly nextHops: readonly NextHop[] | undefined; readonly backups: readonly RouteBackup[] | undefined }> {
     for (const [, entry] of this.trie.entries()) {
       for (const route of entry.routes) {
         const best = entry.best?.route === route;
-        yield { route, best, nextHops: best ? entry.best?.nextHops : undefined };
+        yield { route, best, nextHops: best ? entry.best?.nextHops : undefined, backups: best ? entry.best?.backups : undefined };
       }
     }
   }
@@ -269,15 +273,19 @@ export class UnicastRib {
   }
 
   private resolveRoute(route: UnicastRoute, path: readonly Entry[]): Attempt<Usable> {
-    if (route.nextHops.length === 0) return { result: { route, nextHops: [], cost: route.metric ?? 0 }, tainted: false };
+    if (route.nextHops.length === 0) return { result: { route, nextHops: [], backups: undefined, cost: route.metric ?? 0 }, tainted: false };
     const merged = new Map<string, { hop: NextHop; weight: number }>();
+    const backups = new Map<string, RouteBackup>();
+    const ownBackups = route.backups?.filter(({ nextHop }) => !this.downInterfaces.has(nextHop.interface));
+    let isProtected = ownBackups !== undefined;
     let tainted = false;
     let cost = 0;
-    for (const hop of route.nextHops) {
-      const attempt = this.resolveHop(hop, path);
+    const add = (hop: RibNextHop, attempt: Attempt<GatewayResolution>): void => {
       tainted ||= attempt.tainted;
-      if (!attempt.result) continue;
+      if (!attempt.result) return;
       cost = Math.max(cost, attempt.result.cost);
+      isProtected ||= attempt.result.backups !== undefined;
+      for (const backup of attempt.result.backups ?? []) backups.set(JSON.stringify(backup), backup);
       const total = attempt.result.nextHops.reduce((sum, { weight }) => sum + (weight ?? 1), 0);
       for (const next of attempt.result.nextHops) {
         const key = `${next.gateway ?? ''} ${next.interface}`;
@@ -286,17 +294,18 @@ export class UnicastRib {
         if (found) found.weight += weight;
         else if (merged.size < MAX_ECMP) merged.set(key, { hop: next, weight });
       }
-    }
+    };
+    for (const hop of route.nextHops) add(hop, this.resolveHop(hop, path));
+    // The kernel forwards by the backup meanwhile.
+    if (merged.size === 0 && ownBackups) for (const hop of route.nextHops) if (survives(ownBackups, hop)) add(hop, onLink(hop.interface, hop));
     if (merged.size === 0) return { result: undefined, tainted };
-    return { result: { route, nextHops: wholeWeights([...merged.values()]), cost: (route.metric ?? 0) + cost }, tainted };
+    for (const backup of ownBackups ?? []) backups.set(JSON.stringify(backup), backup);
+    const nextHops = wholeWeights([...merged.values()]);
+    return { result: { route, nextHops, backups: isProtected ? [...backups.values()] : undefined, cost: (route.metric ?? 0) + cost }, tainted };
   }
 
   private resolveHop(hop: RibNextHop, path: readonly Entry[]): Attempt<GatewayResolution> {
-    if (hop.interface !== undefined) {
-      if (this.downInterfaces.has(hop.interface)) return { result: undefined, tainted: false };
-      const next = hop.gateway === undefined ? { interface: hop.interface } : { interface: hop.interface, gateway: hop.gateway };
-      return { result: { nextHops: [next], cost: 0 }, tainted: false };
-    }
+    if (hop.interface !== undefined) return this.downInterfaces.has(hop.interface) ? { result: undefined, tainted: false } : onLink(hop.interface, hop);
     const bytes = hop.gateway === undefined ? undefined : parseIp(hop.gateway);
     // A link-local address says nothing without its link (RFC 4007 section 6).
     if (!bytes || LINK_LOCAL.contains(bytes)) return { result: undefined, tainted: false };
@@ -320,12 +329,12 @@ export class UnicastRib {
         if (attempt.tainted) return { result: undefined, tainted: true };
         continue;
       }
-      const { nextHops, cost, route } = attempt.result;
+      const { nextHops, backups, cost, route } = attempt.result;
       // The packet would have to be encapsulated once more: no route of the kernel does that.
       if (route.segments) return { result: undefined, tainted: attempt.tainted };
       if (nextHops.length === 0) return { result: undefined, tainted: attempt.tainted }; // unreachable
       const through = nextHops.map((hop) => (hop.gateway === undefined ? { ...hop, gateway: text } : hop));
-      return { result: { nextHops: through, cost }, tainted: attempt.tainted };
+      return { result: { nextHops: through, backups, cost }, tainted: attempt.tainted };
     }
     return { result: undefined, tainted: false };
   }
@@ -333,8 +342,17 @@ export class UnicastRib {
 
 interface GatewayResolution {
   readonly nextHops: readonly NextHop[];
+  readonly backups: readonly RouteBackup[] | undefined;
   readonly cost: number;
 }
+
+function onLink(interfaceName: string | undefined, { gateway }: RibNextHop): Attempt<GatewayResolution> {
+  if (interfaceName === undefined) return { result: undefined, tainted: false };
+  const next = gateway === undefined ? { interface: interfaceName } : { interface: interfaceName, gateway };
+  return { result: { nextHops: [next], backups: undefined, cost: 0 }, tainted: false };
+}
+
+const survives = (backups: readonly RouteBackup[], hop: RibNextHop): boolean => backups.some(({ protects }) => hop.interface !== undefined && protects.includes(hop.interface));
 
 const distanceOf = (route: UnicastRoute): number => route.distance ?? DISTANCE[route.source];
 const sameRoute = (a: UnicastRoute, b: UnicastRoute): boolean => a.source === b.source && (a.tag ?? '') === (b.tag ?? '');
@@ -362,6 +380,8 @@ function wholeWeights(hops: readonly { readonly hop: NextHop; readonly weight: n
 function kernelTarget(best: Usable | undefined): RouteTarget | undefined {
   if (!best || best.route.source === 'connected') return undefined;
   if (best.nextHops.length === 0) return { kind: 'unreachable' };
-  const { segments } = best.route;
-  return segments ? { kind: 'seg6', segments, nextHops: best.nextHops } : { kind: 'unicast', nextHops: best.nextHops };
+  const { nextHops, backups, route } = best;
+  // The kernel routes the outer packet by its first SID: whatever protects the route to that protects this one.
+  if (route.segments) return { kind: 'seg6', segments: route.segments, nextHops };
+  return backups ? { kind: 'unicast', nextHops, backups } : { kind: 'unicast', nextHops };
 }

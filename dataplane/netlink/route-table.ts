@@ -7,6 +7,7 @@
  */
 import type { Clock, Timer } from '../../daemon/clock.js';
 import type { InstallStatus, KernelRoute, RouteTable } from '../dataplane.js';
+import { Adjacencies } from '../adjacencies.js';
 import { parseIp, type Family } from '../packet/ip.js';
 import type { NetlinkClient, NetlinkRequest } from './client.js';
 import {
@@ -82,6 +83,7 @@ export class KernelRouteTable implements RouteTable {
   /** Routes of our protocol found at start that nobody declared yet. */
   private readonly stale = new Map<string, RouteMessage>();
   private readonly waiting = new Set<Entry>();
+  private readonly adjacencies = new Adjacencies();
   private conflicts: Entry[] = [];
   private investigating = false;
   private scarce: Entry[] = [];
@@ -173,6 +175,15 @@ export class KernelRouteTable implements RouteTable {
     const swept = await Promise.all([...this.stale.values()].map((message) => this.deleteMessage(message)));
     this.stale.clear();
     return swept.filter((deleted) => deleted).length;
+  }
+
+  failAdjacency(interfaceName: string, gateway?: string): number {
+    this.adjacencies.fail(interfaceName, gateway);
+    return 0;
+  }
+
+  restoreAdjacency(interfaceName: string, gateway?: string): void {
+    this.adjacencies.restore(interfaceName, gateway);
   }
 
   lookup(address: string): ReturnType<RouteTable['lookup']> {

@@ -17,6 +17,17 @@ test('a SID is the locator with the function behind it, whatever the length of t
   assert.throws(() => sid('fcbb:bb00:1::/48', 12, 0x1000), RangeError);
 });
 
+test('a router that speaks OSPF decapsulates for its main table: repair lists of others end there', () => {
+  const base = { router: { id: '10.0.0.1', loopback: 'fc00:0:1::1', locator: 'fcbb:bb00:1::/48', domainSources: ['fc00::/16'] }, interfaces: { eth1: { role: 'core' } } };
+  const kinds = (extra: object): string[] => {
+    const result = parseConfig(JSON.stringify({ ...base, ...extra }));
+    assert.ok(result.ok);
+    return localSids(result.config).map(({ sid, behaviour }) => `${behaviour.kind} ${sid}`);
+  };
+  assert.deepEqual(kinds({}), ['End fcbb:bb00:1:1::']);
+  assert.deepEqual(kinds({ ospf: { interfaces: { eth1: {} } } }), ['End fcbb:bb00:1:1::', 'End.DT6 fcbb:bb00:1:2::']);
+});
+
 test('an instance has End.DX6 or, for an IPv4 service, End.DX4, whose node gets a route by itself once', () => {
   const instance = (service: string, id: number, address: string): object => ({ service, id, node: { address, interface: 'eth2' } });
   const result = parseConfig(

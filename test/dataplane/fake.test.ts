@@ -52,6 +52,27 @@ describe('the dataplane in memory', () => {
     assert.equal(await dataplane.routes.lookup('fc00:bb:2::1'), undefined);
   });
 
+  it('switches routes with backups when an adjacency fails or its link goes down, also those declared later', async () => {
+    const links = ['e0', 'e1'].map((name, index) => ({ name, index: index + 2, up: true, mtu: 1400, addresses: [] }));
+    const dataplane = new FakeDataplane(links);
+    const { routes } = dataplane;
+    const backups = [{ protects: ['e0'], nextHop: { gateway: 'fe80::b', interface: 'e1' }, segments: [] }];
+    const route = (prefix: string): void => routes.set({ prefix, target: { kind: 'unicast', nextHops: [{ gateway: 'fe80::a', interface: 'e0' }], backups } });
+    const way = async (address: string): Promise<string | undefined> => (await routes.lookup(address))?.interface;
+    route('fd01::/64');
+    assert.deepEqual(routes.status('fd01::/64'), { installed: true, backup: { installed: true, active: false } });
+    assert.equal(routes.failAdjacency('e0', 'fe80::c'), 0, 'another neighbour on that link');
+    assert.equal(routes.failAdjacency('e0', 'fe80::a'), 1);
+    assert.equal(routes.failAdjacency('e0', 'fe80::a'), 0);
+    route('fd02::/64');
+    assert.deepEqual([await way('fd01::1'), await way('fd02::1')], ['e1', 'e1']);
+    assert.equal(routes.status('fd02::/64')?.backup?.active, true);
+    routes.restoreAdjacency('e0', 'fe80::a');
+    assert.deepEqual([await way('fd01::1'), await way('fd02::1')], ['e0', 'e0']);
+    dataplane.setLinks(links.map((link) => ({ ...link, up: link.name !== 'e0' })));
+    assert.equal(await way('fd01::1'), 'e1');
+  });
+
   it('looks routes up by longest match, then metric, over links that are up', async () => {
     const link = { name: 'e0', index: 2, up: true, mtu: 1400, addresses: ['fd10::1/64'] };
     const dataplane = new FakeDataplane([link]);

@@ -162,6 +162,43 @@ describe('unicast RIB', () => {
     assert.equal(table.resolve('2001:db8:7::1'), undefined);
   });
 
+  const lfa = { protects: ['eth0'], nextHop: { gateway: 'fe80::b', interface: 'eth1' }, segments: [] };
+  const repair = { protects: ['eth0'], nextHop: { gateway: 'fe80::c', interface: 'eth2' }, segments: ['fcbb:bb00:3:1::', 'fcbb:bb00:4:2::'] };
+  const ospf = (prefix: string, ...backups: NonNullable<UnicastRoute['backups']>): UnicastRoute => ({ prefix, source: 'ospf', nextHops: [{ gateway: 'fe80::a', interface: 'eth0' }], backups });
+
+  it('hands the backups of a route and its link-local gateways to the kernel, and to what resolves through it', () => {
+    const table = rib(ospf('fc00:0:11::1/128', lfa, repair), via('2001:db8:9::/48', 'ibgp', 'fc00:0:11::1'), { ...via('2001:db8:a::/48', 'ibgp', 'fc00:0:11::1'), segments: ['fc00:0:11::1'] });
+    const state = kernel(table);
+    const target = { kind: 'unicast', nextHops: [hop('fe80::a', 'eth0')], backups: [lfa, repair] };
+    assert.deepEqual(state.get('fc00:0:11::1/128'), target);
+    assert.deepEqual(state.get('2001:db8:9::/48'), target);
+    // The outer packet takes the route to the SID, whatever that is.
+    assert.deepEqual(state.get('2001:db8:a::/48'), { kind: 'seg6', segments: ['fc00:0:11::1'], nextHops: [hop('fe80::a', 'eth0')] });
+    assert.deepEqual(table.resolve('fc00:0:11::1')?.nextHops, [hop('fe80::a', 'eth0')]);
+    assert.deepEqual([...table.routes()].find(({ route }) => route.source === 'ospf')?.backups, [lfa, repair]);
+  });
+
+  it('leaves a route in use whose link is down while a backup protects it, and drops it when that goes too', () => {
+    const table = rib(ospf('fc00:0:11::1/128', lfa), via('2001:db8:9::/48', 'ibgp', 'fc00:0:11::1'), ospf('fc00:0:12::1/128'));
+    const state = kernel(table);
+    table.setLink('eth0', false);
+    assert.deepEqual([...kernel(table, state).keys()], ['fc00:0:11::1/128', '2001:db8:9::/48']);
+    table.setLink('eth1', false);
+    assert.deepEqual(kernel(table, state), new Map());
+    table.setLink('eth0', true);
+    // The backup is no use while its own link is down, but the route is still one that can fail fast.
+    assert.deepEqual(kernel(table, state).get('2001:db8:9::/48'), { kind: 'unicast', nextHops: [hop('fe80::a', 'eth0')], backups: [] });
+    table.setLink('eth1', true);
+    assert.deepEqual(kernel(table, state).get('2001:db8:9::/48'), { kind: 'unicast', nextHops: [hop('fe80::a', 'eth0')], backups: [lfa] });
+  });
+
+  it('leaves a dead link out of several next hops at once, backups or not', () => {
+    const table = rib({ ...ospf('fc00:0:11::1/128', lfa), nextHops: [{ gateway: 'fe80::a', interface: 'eth0' }, { gateway: 'fe80::b', interface: 'eth1' }] });
+    kernel(table);
+    table.setLink('eth0', false);
+    assert.deepEqual(kernel(table).get('fc00:0:11::1/128'), { kind: 'unicast', nextHops: [hop('fe80::b', 'eth1')], backups: [lfa] });
+  });
+
   it('adds up the metrics on the way to a next hop', () => {
     const table = rib(connected('2001:db8:1::/64', 'eth0'), { ...via('fc00:0:11::1/128', 'ospf', '2001:db8:1::1'), metric: 30 }, via('fcbb:bb00:11::/48', 'ibgp', 'fc00:0:11::1'));
     table.flush();
@@ -175,6 +212,7 @@ describe('unicast RIB', () => {
       prefix: fc.constantFrom(...prefixes),
       source: fc.constantFrom('connected', 'static', 'ebgp', 'ospf', 'ibgp'),
       nextHops: fc.array(fc.oneof(fc.record({ gateway: fc.constantFrom(...gateways) }), fc.record({ interface: fc.constantFrom('eth0', 'eth1') })), { maxLength: 3 }),
+      backups: fc.option(fc.constantFrom([], [lfa], [{ ...lfa, protects: ['eth1'] }, repair]), { nil: undefined }),
     });
     fc.assert(
       fc.property(fc.array(fc.tuple(route, fc.boolean(), fc.boolean()), { maxLength: 25 }), (steps) => {
