@@ -42,6 +42,7 @@ export const MAX_AGE = 3600;
 export const INITIAL_SEQUENCE = -0x7fffffff; // 0x80000001
 export const MAX_SEQUENCE = 0x7fffffff;
 export const LSA_HEADER_LENGTH = 20;
+export const PACKET_HEADER_LENGTH = 16;
 
 export interface LsaHeader {
   /** s, 0..3600; DoNotAge (RFC 4136) is not used: the bit is masked out. */
@@ -58,8 +59,9 @@ export interface LsaHeader {
 
 export interface Lsa {
   readonly header: LsaHeader;
-  /** The whole LSA, header included; its age field may be stale: whoever sends it writes the age anew. */
+  /** The whole LSA, header included; its age field may be stale: `encodePacket` writes that of `header` instead. */
   readonly raw: Uint8Array;
+  /** Read when first asked for, which a spread (`{ ...lsa }`) does too: `withAge` makes a copy of another age without. */
   readonly body: LsaBody;
 }
 
@@ -80,6 +82,14 @@ export type LsaBody =
   | { readonly kind: 'unknown' }
   /** A known type whose body makes no sense: kept and flooded as any other, its content ignored. */
   | { readonly kind: 'malformed'; readonly reason: string };
+
+/** Why an LSA was left out; the header where it could be read. */
+export interface LsaFault {
+  readonly header: LsaHeader | undefined;
+  readonly reason: string;
+}
+
+export type LsaDecoded = { readonly ok: true; readonly lsa: Lsa } | { readonly ok: false; readonly fault: LsaFault };
 
 export interface LsaPrefix {
   readonly prefix: Prefix;
@@ -297,7 +307,7 @@ export interface LinkStateRequestPacket extends PacketHeader {
 export interface LinkStateUpdatePacket extends PacketHeader {
   readonly kind: 'linkStateUpdate';
   readonly lsas: readonly Lsa[];
-  readonly faults: readonly { readonly header: LsaHeader | undefined; readonly reason: string }[];
+  readonly faults: readonly LsaFault[];
 }
 
 export interface LinkStateAcknowledgmentPacket extends PacketHeader {
