@@ -46,7 +46,7 @@ export function buildProgram(): { program: Command; session: Session } {
   showBgpNeighbors(bgp, session);
   showBgpRoutes(bgp, session);
   showBgpPolicy(bgp, session);
-  showOspf(show);
+  showOspf(show, session);
   showRoutes(show, session);
   showSids(show, session);
   showInterfaces(show, session);

@@ -43,6 +43,7 @@ import {
   type SidView,
 } from './northbound/facade.js';
 import type { RouterEvent } from './events.js';
+import type { OspfFacade } from './northbound/ospf.js';
 import type { TelemetryFacade } from './northbound/telemetry.js';
 import type { RouterParts } from './router-parts.js';
 import { VERSION } from './version.js';
@@ -84,6 +85,7 @@ export class FacadeOverRouter implements RouterFacade {
   constructor(
     private readonly parts: RouterParts,
     readonly telemetry: TelemetryFacade,
+    readonly ospf: OspfFacade,
   ) {}
 
   private get dataplane(): Dataplane {

@@ -28,6 +28,7 @@ import { EventLog } from './events.js';
 import type { Logger } from './log.js';
 import { ChangeHub } from './changes.js';
 import type { ConfigAnswer } from './northbound/facade.js';
+import { NO_OSPF } from './northbound/ospf.js';
 import { NorthboundServer } from './northbound/server.js';
 import type { PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
@@ -199,7 +200,7 @@ export class Router implements RouterParts {
     if (config.registration) await this.registration?.start(config.registration);
     this.telemetry.configure(config.telemetry);
     this.bgp?.start();
-    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry), {
+    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry, NO_OSPF), {
       listen: config.api.listen,
       clock,
       onFault: (error) => this.options.log.error('the API failed', { error }),

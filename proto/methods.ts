@@ -6,6 +6,7 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
 import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
 import type * as policy from '../daemon/northbound/policy-views.js';
+import type * as ospf from '../daemon/northbound/ospf.js';
 import type * as telemetry from '../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../daemon/events.js';
 import { cpn } from './gen/cpn.js';
@@ -86,6 +87,12 @@ export interface BgpChange {
   readonly event?: EventView | undefined;
 }
 
+export interface OspfChange {
+  readonly change: Change | 'event';
+  readonly neighbor?: ospf.OspfNeighborEntry | undefined;
+  readonly event?: EventView | undefined;
+}
+
 export const routerMethods = {
   getStatus: unary<Empty, view.RouterStatus>()('RouterService', 'GetStatus', v1.Empty, v1.RouterStatus),
   runDoctor: unary<Empty, { checks: readonly view.DoctorCheck[] }>()('RouterService', 'RunDoctor', v1.Empty, v1.DoctorReport),
@@ -108,6 +115,16 @@ export const bgpMethods = {
 export const bgpPolicyMethods = {
   listBgpPolicies: unary<{ name: string | undefined }, { policies: readonly policy.BgpPolicyView[] }>()('BgpPolicyService', 'ListBgpPolicies', v1.BgpPolicyRequest, v1.BgpPolicyList),
   testBgpPolicy: unary<policy.BgpPolicyTest, policy.BgpPolicyVerdict>()('BgpPolicyService', 'TestBgpPolicy', v1.BgpPolicyTest, v1.BgpPolicyVerdict),
+};
+
+export const ospfMethods = {
+  getOspf: unary<Empty, ospf.OspfStatusView>()('OspfService', 'GetOspf', v1.Empty, v1.OspfStatus),
+  listOspfInterfaces: unary<Empty, { interfaces: readonly ospf.OspfInterfaceEntry[] }>()('OspfService', 'ListOspfInterfaces', v1.Empty, v1.OspfInterfaceList),
+  listOspfNeighbors: unary<Empty, { neighbors: readonly ospf.OspfNeighborEntry[] }>()('OspfService', 'ListOspfNeighbors', v1.Empty, v1.OspfNeighborList),
+  listOspfLsas: stream<{ type: string | undefined }, { lsas: readonly ospf.OspfLsaEntry[] }>()('OspfService', 'ListOspfLsas', v1.OspfLsaRequest, v1.OspfLsaList),
+  listOspfRouters: stream<Empty, { routers: readonly ospf.OspfRouterEntry[] }>()('OspfService', 'ListOspfRouters', v1.Empty, v1.OspfRouterList),
+  listOspfRoutes: stream<Empty, { routes: readonly ospf.OspfRouteEntry[] }>()('OspfService', 'ListOspfRoutes', v1.Empty, v1.OspfRouteList),
+  watchOspf: stream<Empty, OspfChange>()('OspfService', 'WatchOspf', v1.Empty, v1.OspfChange),
 };
 
 export const computingMethods = {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { BgpChange, FlowChange, RibChange } from '../../proto/methods.js';
+import type { BgpChange, FlowChange, OspfChange, RibChange } from '../../proto/methods.js';
 import type { BgpUpdateView } from '../../daemon/northbound/telemetry.js';
 import { address, prefix, whole } from '../arguments.js';
-import { CommandFailure, EXIT_NO, EXIT_USAGE } from '../exit.js';
+import { CommandFailure, EXIT_USAGE } from '../exit.js';
 import { toJson } from '../json.js';
 import type { Session } from '../session.js';
 import { endpoint, protocolName } from './show-flows.js';
@@ -117,15 +117,26 @@ function monitorBgp(monitor: Command, session: Session): void {
     });
 }
 
+function monitorOspf(monitor: Command, session: Session): void {
+  monitor
+    .command('ospf')
+    .description('neighbor states and OSPFv3 events')
+    .action(() =>
+      lines<OspfChange>(
+        session,
+        (each, signal) => session.watch((methods) => methods.ospfMethods.watchOspf, {}, each, signal),
+        ({ change, neighbor, event }) => {
+          if (event) return `${event.severity} ${event.type} ${event.text}`;
+          return neighbor ? `${change} ${neighbor.routerId} ${neighbor.interface} ${neighbor.state}` : change;
+        },
+      ),
+    );
+}
+
 export function monitor(root: Command, session: Session): void {
   const command = root.command('monitor').description('print changes as they happen, until interrupted');
   monitorRib(command, session);
   monitorFlows(command, session);
   monitorBgp(command, session);
-  command
-    .command('ospf')
-    .description('OSPFv3 (not in this version)')
-    .action(() => {
-      throw new CommandFailure(EXIT_NO, 'OSPF is not configured: this version of cpnd does not support it');
-    });
+  monitorOspf(command, session);
 }

@@ -16,6 +16,7 @@ import type { InstanceRef, InstanceState } from '../awareness/instances.js';
 import type { RegisteredNodeView, RegisteredServiceView } from '../awareness/registration/types.js';
 import type { RouterEvent } from '../events.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './policy-views.js';
+import type { OspfFacade } from './ospf.js';
 import type { TelemetryFacade } from './telemetry.js';
 
 export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
@@ -355,6 +356,7 @@ export type ChangeListener = (key: string | undefined) => void;
 
 export interface RouterFacade {
   readonly telemetry: TelemetryFacade;
+  readonly ospf: OspfFacade;
   status(): RouterStatus;
   doctor(): Promise<readonly DoctorCheck[]>;
   interfaces(): readonly InterfaceView[];

@@ -6,6 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
 import { nodeService } from './nodes.js';
+import { ospfService } from './ospf.js';
 import { bgpPolicyService, bgpService, computingService, networkService, routerService, watchService } from './services.js';
 import { telemetryService } from './telemetry.js';
 import { Transport, type FaultListener } from './transport.js';
@@ -54,6 +55,7 @@ export class NorthboundServer {
     networkService(transport, facade);
     watchService(transport, facade, options.clock ?? systemClock);
     telemetryService(transport, facade.telemetry);
+    ospfService(transport, facade, options.clock ?? systemClock);
     await new Promise<void>((resolve, reject) => {
       northbound.server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
     });

@@ -4,7 +4,7 @@ import type { RequirementDefaults } from '../config/types.js';
 import { bgpMethods, bgpPolicyMethods, computingMethods, networkMethods, routerMethods, watchMethods, type BgpChange, type FlowChange, type RibChange } from '../../proto/methods.js';
 import { FacadeError, type BgpNeighborView, type ExplainRequest, type FlowFilter, type FlowView, type InstanceRef, type RouterFacade, type ServiceCandidates } from './facade.js';
 import { canonicalIp, Prefix } from '../../dataplane/packet/ip.js';
-import { fingerprintWithout, Watch, type WatchSource } from './watch.js';
+import { eventView, fingerprintWithout, Watch, type WatchSource } from './watch.js';
 import type { Transport } from './transport.js';
 
 /** Canonical text of an address in a request; throws FacadeError when it is not one. */
@@ -173,8 +173,7 @@ export function watchService(transport: Transport, facade: RouterFacade, clock: 
     const stopChanges = facade.onChange('bgp', (key) => watch.touch(key));
     const stopEvents = facade.onEvent((event) => {
       if (event.topic !== 'bgp') return;
-      const fields = Object.fromEntries(Object.entries(event.fields).map(([name, value]) => [name, String(value)]));
-      watch.push({ change: 'event', event: { ...event, number: BigInt(event.number), fields } });
+      watch.push({ change: 'event', event: eventView(event) });
     });
     await watch.run().finally(() => {
       stopChanges();

@@ -3,7 +3,8 @@
  * so that a stalled client costs the daemon no more than the set of keys that changed.
  */
 import type { Clock, Timer } from '../clock.js';
-import type { Change } from '../../proto/methods.js';
+import type { Change, EventView } from '../../proto/methods.js';
+import type { RouterEvent } from '../events.js';
 import type { Sink } from './transport.js';
 
 /** How one kind of thing is watched. */
@@ -158,4 +159,9 @@ class Pace {
 export function fingerprintWithout(...fields: string[]): (value: unknown) => string {
   const ignored = new Set(fields);
   return (value) => JSON.stringify(value, (field, content: unknown) => (ignored.has(field) ? undefined : typeof content === 'bigint' ? content.toString() : content));
+}
+
+/** An event as it travels. */
+export function eventView(event: RouterEvent): EventView {
+  return { ...event, number: BigInt(event.number), fields: Object.fromEntries(Object.entries(event.fields).map(([name, value]) => [name, String(value)])) };
 }

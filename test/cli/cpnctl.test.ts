@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { RouterFacade } from '../../daemon/northbound/facade.js';
 import { NorthboundServer } from '../../daemon/northbound/server.js';
+import { NO_OSPF } from '../../daemon/northbound/ospf.js';
+import { FakeOspf, ospfLsa, ospfNeighbor } from '../daemon/northbound/fake-ospf.js';
 import { candidates, EXIT, FakeFacade, flow, neighbor, SERVICE } from '../daemon/northbound/fake-facade.js';
 import { cpnctl, finish, start, type Result } from './run.js';
 
@@ -58,6 +60,12 @@ describe('show --json prints what the facade said, 64-bit numbers as strings and
     ['bgp routes', (fake) => [...fake.bgpRoutes(undefined)]],
     ['bgp policy', (fake) => fake.bgpPolicies(undefined)],
     ['bgp policy from-core', (fake) => fake.bgpPolicies('from-core')],
+    ['ospf status', (fake) => fake.ospf.status()],
+    ['ospf interfaces', (fake) => fake.ospf.interfaces()],
+    ['ospf neighbors', (fake) => fake.ospf.neighbors(undefined)],
+    ['ospf database', (fake) => [...fake.ospf.lsas(undefined)]],
+    ['ospf routers', (fake) => [...fake.ospf.routers()]],
+    ['ospf routes', (fake) => [...fake.ospf.routes()]],
     ['routes', (fake) => [...fake.routes()]],
     ['sids', (fake) => fake.sids()],
     ['interfaces', (fake) => fake.interfaces()],
@@ -231,6 +239,21 @@ describe('requests reach the router as they were meant', () => {
   });
 });
 
+describe('show ospf for people', () => {
+  it('says what matters of interfaces, neighbors, LSAs, routers and routes', async () => {
+    const fake = new FakeOspf();
+    facade.ospf = fake;
+    assert.match((await run('show', 'ospf', 'status')).stdout, /LSAs +17: router 4, cpn 13[^]*protected \(ti-lfa\)[^]*packets_received 18446744073709551615/);
+    assert.match((await run('show', 'ospf', 'interfaces')).stdout, /eth1 +broadcast +DR +10 +1 +0 +10\/40s +10\.0\.0\.1 +- +2\/3 +yes +fe80::1/);
+    assert.match((await run('show', 'ospf', 'neighbors')).stdout, /10\.0\.0\.2 +eth1 +fe80::2 +Full \(restarting\) +1 +BDR +38\.0s/);
+    assert.match((await run('show', 'ospf', 'database', '--type', 'cpn')).stdout, /cpn +area +- +3 +10\.0\.0\.2 +12 +0x80000002 +0x00ab +120/);
+    assert.deepEqual(fake.asked, ['cpn']);
+    assert.match((await run('show', 'ospf', 'database', '--detail')).stdout, new RegExp(`cpn 3 of 10.0.0.2\n  sequence 0x80000002.*\n  ${ospfLsa.content[0]!}`));
+    assert.match((await run('show', 'ospf', 'routers')).stdout, /10\.0\.0\.3 +ABR +20 +fe80::2%eth1 +fcbb:bb00:3::\/48 +9ms +3ms +fcbb:bb00:2:100::/);
+    assert.match((await run('show', 'ospf', 'routes')).stdout, /intra +20 +fe80::2%eth1 +eth1: fe80::4%eth2 by fcbb:bb00:4:100:: fcbb:bb00:3:2::/);
+  });
+});
+
 describe('exit status 1: the answer is no', () => {
   const cases: readonly (readonly [title: string, args: readonly string[], message: RegExp])[] = [
     ['an unknown policy', ['show', 'bgp', 'policy', 'nobody'], /no policy nobody/],
@@ -239,10 +262,6 @@ describe('exit status 1: the answer is no', () => {
     ['an unknown instance', ['drain', '99'], /no local instance 99/],
     ['an ambiguous instance', ['drain', '2'], /two services have an instance 2/],
     ['a fault of the daemon', ['update', '77', '--mean-us', '1'], /internal error: a bug/],
-    ['OSPF interfaces', ['show', 'ospf', 'interfaces'], /not configured.*does not support/],
-    ['OSPF neighbors', ['show', 'ospf', 'neighbors', '--json'], /not configured/],
-    ['the OSPF database', ['show', 'ospf', 'database', '--type', '8193'], /not configured/],
-    ['watching OSPF', ['monitor', 'ospf'], /not configured/],
     ['a file that is not there', ['config', 'diff', '/nonexistent.yaml'], /ENOENT/],
   ];
   for (const [title, args, message] of cases) {
@@ -260,6 +279,15 @@ describe('exit status 1: the answer is no', () => {
     for (const command of [['show', 'bgp', 'summary'], ['monitor', 'bgp']]) {
       const { status, stderr } = await run(...command);
       assert.match(stderr, /BGP is not configured/);
+      assert.equal(status, 1);
+    }
+  });
+
+  it('OSPF that is not configured', async () => {
+    facade.ospf = NO_OSPF;
+    for (const command of [['show', 'ospf', 'interfaces'], ['show', 'ospf', 'neighbors', '--json'], ['show', 'ospf', 'database', '--type', '8193'], ['monitor', 'ospf']]) {
+      const { status, stderr } = await run(...command);
+      assert.match(stderr, /OSPF is not configured \(section ospf/);
       assert.equal(status, 1);
     }
   });
@@ -439,6 +467,24 @@ describe('monitor', () => {
     child.kill('SIGINT');
     assert.equal(await ended, 0);
     while (watchers() > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('ospf: neighbor states and events', { timeout: 20_000 }, async () => {
+    const fake = new FakeOspf();
+    facade.ospf = fake;
+    const child = start('--target', target, 'monitor', 'ospf');
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const lines = linesOf(child.stdout);
+    const next = async (): Promise<string> => (await lines.next()).value as string;
+    assert.match(await next(), / snapshot 10\.0\.0\.2 eth1 Full$/);
+    assert.match(await next(), / synced$/);
+    fake.event?.({ number: 5, unixMs: 1_795_000_000_000, topic: 'ospf', type: 'ospf.neighbor-lost', severity: 'warning', text: '10.0.0.2 on eth1 is silent', fields: {} });
+    assert.match(await next(), / warning ospf\.neighbor-lost 10\.0\.0\.2 on eth1 is silent$/);
+    fake.list = [{ ...ospfNeighbor, state: 'Init' }];
+    fake.change?.(undefined);
+    assert.match(await next(), / update 10\.0\.0\.2 eth1 Init$/);
+    child.kill('SIGINT');
+    assert.equal(await ended, 0);
   });
 
   it('ends with 0 when the reader closes the pipe', { timeout: 20_000 }, async () => {

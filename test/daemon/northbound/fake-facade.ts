@@ -12,8 +12,10 @@ import {
   type RouterFacade,
   type ServiceCandidates,
 } from '../../../daemon/northbound/facade.js';
+import type { OspfFacade } from '../../../daemon/northbound/ospf.js';
 import type { BgpUpdateView, TelemetryFacade } from '../../../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../../../daemon/events.js';
+import { FakeOspf } from './fake-ospf.js';
 
 export const SERVICE = '2001:db8:5e::1';
 export const EXIT = 'fc00:0:11::1';
@@ -132,6 +134,7 @@ const refused: ConfigAnswer = {
 
 export class FakeFacade implements RouterFacade {
   readonly calls: unknown[] = [];
+  ospf: OspfFacade = new FakeOspf();
   updateListener: ((update: BgpUpdateView) => void) | undefined;
   readonly telemetry: TelemetryFacade = {
     onUpdate: (filter, listener) => {
