@@ -104,6 +104,7 @@ function register(index: number): Promise<RouterStream> {
         energy: undefined,
         price: undefined,
         algorithms: [],
+        measured: [],
         services: [{ service: `2001:db8:5e::${hex(1 + Math.floor(index / NODES_A_SERVICE))}`, address, mode: 'always', active: true, priority: 0, demand: [], memory: 0n, healthPort: 0, queueCapacity: 100, serviceDelay: { meanUs: 5000, p99Us: 9000, serviceRate: 100 } }],
       },
     });
@@ -118,6 +119,7 @@ function changedLoad(index: number): NodeUpdate {
     memoryFree: undefined,
     storage: [],
     interfaces: [],
+    measured: [],
     services: [{ service: `2001:db8:5e::${hex(1 + Math.floor(index / NODES_A_SERVICE))}`, state: undefined, reason: undefined, load: { utilisation: Math.round(busy * 10_000), queueLength: Math.round(busy * 100), activeFlows: 0 }, serviceDelay: undefined }],
   };
 }

@@ -1,5 +1,6 @@
 /** The command tree of cpnctl. */
 import { Command } from 'commander';
+import { benchmark } from './commands/benchmark.js';
 import { bgpDump } from './commands/bgp-dump.js';
 import { bgpPolicyTest } from './commands/bgp-policy-test.js';
 import { bgpShutdown } from './commands/bgp-shutdown.js';
@@ -71,6 +72,7 @@ export function buildProgram(): { program: Command; session: Session } {
   service(program, session);
   config(program, session);
   doctor(program, session);
+  benchmark(program, session);
   completion(program, session);
   return { program, session };
 }

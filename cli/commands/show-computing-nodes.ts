@@ -13,13 +13,14 @@ function registeredTable(nodes: readonly RegisteredNodeView[], { colours, comput
       index === 0 ? `${node.state === 'attached' ? node.state : colours.yellow(node.state)}, heard ${duration(node.heardMs)} ago` : ' ',
       index === 0 ? node.chips.map(({ kind, count, cores, clockHz }) => `${count}x ${kind} ${cores} cores ${scaled(BigInt(Math.round(clockHz)))}Hz`).join(', ') : ' ',
       index === 0 ? computing(node.computing) : ' ',
+      index === 0 ? node.measured.map((entry) => `${entry.class} ${entry.chip} ${scaled(entry.operations)}`).join(', ') : ' ',
       index === 0 ? `${scaled(node.memoryFree)}/${scaled(node.memoryTotal)}` : ' ',
       service && `${service.service}#${service.instance}`,
       service && `${service.state}${service.reason === '' ? '' : `: ${service.reason}`}`,
       service && `${service.mode} ${service.priority}`,
     ]);
   });
-  return table(['REGISTERED', 'STATE', 'CHIPS', 'COMPUTING', 'MEMORY', 'SERVICE', 'STATE', 'MODE'], rows);
+  return table(['REGISTERED', 'STATE', 'CHIPS', 'COMPUTING', 'MEASURED', 'MEMORY', 'SERVICE', 'STATE', 'MODE'], rows);
 }
 
 export function showComputingNodes(computingCommand: Command, session: Session): void {

@@ -1,7 +1,8 @@
 /** `cpnd agent`: measures a computing node, tells its exit router, and runs services as the router asks. */
 import type { Clock, Timer } from '../clock.js';
 import type { Logger } from '../log.js';
-import type { NodeParameters } from '../awareness/registration/types.js';
+import type { MeasuredComputing, NodeParameters } from '../awareness/registration/types.js';
+import type { BenchmarkResult } from './benchmark/result.js';
 import { parseField } from './fields.js';
 import type { AgentConfig } from './config.js';
 import { grpcDial } from './dial.js';
@@ -21,6 +22,8 @@ export interface AgentParts {
   /** By default those of the configuration, and the router of the configuration. */
   readonly sources?: readonly Source[];
   readonly dial?: Dial;
+  /** Micro-benchmarks; by default those of daemon/agent/benchmark. */
+  readonly benchmark?: () => Promise<readonly BenchmarkResult[]>;
 }
 
 const DEFAULT_INTERVAL_MS = 1000;
@@ -55,7 +58,9 @@ export class Agent {
   private known: NodeState | undefined;
   private parameters: NodeParameters | undefined;
   private sentAt = 0;
+  private measured: readonly MeasuredComputing[] = [];
   private timer: Timer | undefined;
+  private benchmarkTimer: Timer | undefined;
   private soon: Timer | undefined;
   private reading = false;
   private stopped = false;
@@ -93,6 +98,9 @@ export class Agent {
 
   /** Measures once, looks at the services, then registers. */
   async start(): Promise<void> {
+    // Before the services start, which it would slow down.
+    if (this.config.benchmark.at === 'start') await this.benchmark();
+    this.scheduleBenchmark();
     await Promise.all([...this.runners.values()].map((runner) => runner.start()));
     await this.read();
     for (const source of this.sources) source.onChange?.(() => this.touch());
@@ -104,6 +112,7 @@ export class Agent {
   async stop(reason: string): Promise<void> {
     this.stopped = true;
     this.timer?.cancel();
+    this.benchmarkTimer?.cancel();
     this.soon?.cancel();
     this.session.logOut(reason);
     for (const source of this.sources) source.stop?.();
@@ -132,6 +141,26 @@ export class Agent {
     this.timer = this.parts.clock.setTimeout(() => void this.read().finally(() => this.schedule()), this.intervalMs);
   }
 
+  private scheduleBenchmark(): void {
+    const { every } = this.config.benchmark;
+    if (every === undefined || this.stopped) return;
+    this.benchmarkTimer = this.parts.clock.setTimeout(() => void this.benchmark().finally(() => this.scheduleBenchmark()), every);
+  }
+
+  /** What cannot be measured stays as it was measured last. */
+  private async benchmark(): Promise<void> {
+    const { clock, log } = this.parts;
+    try {
+      const results = await (this.parts.benchmark ?? (await import('./benchmark/benchmark.js')).measureAll)();
+      const unixMs = clock.unixMs();
+      this.measured = results.map(({ class: name, operations, spread }) => ({ class: name, chip: 'cpu', operations: BigInt(Math.round(operations)), spread, unixMs }));
+      for (const { class: name, operations, obtained, spread, share } of results) log.info(`measured ${name} computing`, { operations: Math.round(operations), obtained: Math.round(obtained), spread, share });
+      this.touch();
+    } catch (error) {
+      log.warn('the benchmark failed', { reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
   /** Something changed: tell soon. */
   private touch(): void {
     if (this.stopped) return;
@@ -150,7 +179,7 @@ export class Agent {
     } finally {
       this.reading = false;
     }
-    this.state = nodeState(this.config, combine(this.sources.map((source) => this.samples.get(source) ?? {})), this.runners);
+    this.state = nodeState(this.config, combine(this.sources.map((source) => this.samples.get(source) ?? {})), this.runners, this.measured);
     this.tell();
   }
 

@@ -80,6 +80,7 @@ const schema = mapping({
     'operations per second by class and chip',
   ).default({}),
   services: list(serviceEntry, 'services').default([]),
+  benchmark: mapping({ at: oneOf('start', 'never').default('never'), every: duration(60_000, 30 * 86_400_000, '1m to 720h').optional() }).prefault({}),
   log: mapping({ level: oneOf('trace', 'debug', 'info', 'warn', 'error').default('info') }).prefault({}),
 });
 

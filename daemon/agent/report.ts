@@ -1,5 +1,5 @@
 /** From a sample to what the node tells its router: its description, and updates with what changed since. Pure. */
-import type { NodeDescription, NodeInterface, NodeUpdate, ServiceOffer, ServiceReport, ServiceState, StorageVolume } from '../awareness/registration/types.js';
+import type { MeasuredComputing, NodeDescription, NodeInterface, NodeUpdate, ServiceOffer, ServiceReport, ServiceState, StorageVolume } from '../awareness/registration/types.js';
 import type { NamedComputing } from '../awareness/instance.js';
 import { capacityOf } from './capacity.js';
 import { DEMAND_CLASSES, type AgentConfig } from './config.js';
@@ -31,8 +31,11 @@ function chipsOf(config: AgentConfig, sample: Sample): ChipUse[] {
   });
 }
 
-/** Totals and what is free of them now: peak times the share that may be used, peak times the share that is free. */
-function computingOf(config: AgentConfig, sample: Sample, chips: readonly ChipUse[]): NamedComputing[] {
+/**
+ * Totals and what is free of them now: peak times the share that may be used, peak times the share that is free. A total is what the configuration or a source
+ * states, else what the benchmark measured, else what follows from cores and clock.
+ */
+function computingOf(config: AgentConfig, sample: Sample, chips: readonly ChipUse[], measured: readonly MeasuredComputing[]): NamedComputing[] {
   const found = new Map<string, { total: number; residual: number }>();
   for (const chip of chips) {
     for (const [key, peak] of capacityOf([chip])) {
@@ -40,19 +43,26 @@ function computingOf(config: AgentConfig, sample: Sample, chips: readonly ChipUs
       found.set(key, { total: entry.total + peak * chip.usable, residual: entry.residual + peak * chip.free });
     }
   }
-  const stated = new Set([...Object.keys(config.capacity), ...sample.computing.keys()]);
+  const benchmarks = new Map(measured.map((entry) => [`${entry.class} ${entry.chip}`, Number(entry.operations)]));
+  const stated = new Set([...Object.keys(config.capacity), ...sample.computing.keys(), ...benchmarks.keys()]);
   for (const key of stated) {
     const known = found.get(key);
     const says = sample.computing.get(key);
     const kind = key.split(' ')[1]!;
-    const total = says?.total ?? (config.capacity[key] === undefined ? (known?.total ?? says?.residual ?? 0) : Number(config.capacity[key]));
-    const free = known && known.total > 0 ? known.residual / known.total : 1 - (sample.utilisation.get(kind) ?? 0);
+    const total = says?.total ?? (config.capacity[key] === undefined ? (benchmarks.get(key) ?? known?.total ?? says?.residual ?? 0) : Number(config.capacity[key]));
+    const free = known && known.total > 0 ? known.residual / known.total : freeShare(chips, kind, sample);
     found.set(key, { total, residual: Math.min(total, says?.residual ?? total * free) });
   }
   return [...found].map(([key, { total, residual }]) => {
     const [name = '', chip = ''] = key.split(' ');
     return { class: name, chip, total: whole(total), residual: whole(Math.min(total, residual)) };
   });
+}
+
+/** Of a class that the chips of a kind do not state by themselves. */
+function freeShare(chips: readonly ChipUse[], kind: string, sample: Sample): number {
+  const chip = chips.find((entry) => entry.kind === kind && entry.usable > 0);
+  return chip ? chip.free / chip.usable : 1 - (sample.utilisation.get(kind) ?? 0);
 }
 
 /** Busy share of the node, for services that say nothing themselves: of the class most in demand. */
@@ -72,9 +82,9 @@ function serviceReport(service: string, sample: ServiceSample | undefined, busy:
   };
 }
 
-export function nodeState(config: AgentConfig, sample: Sample, states: ServiceStates): NodeState {
+export function nodeState(config: AgentConfig, sample: Sample, states: ServiceStates, measured: readonly MeasuredComputing[] = []): NodeState {
   const chips = chipsOf(config, sample);
-  const computing = computingOf(config, sample, chips);
+  const computing = computingOf(config, sample, chips, measured);
   const busy = nodeUtilisation(computing);
   const { node } = config;
   return {
@@ -91,6 +101,7 @@ export function nodeState(config: AgentConfig, sample: Sample, states: ServiceSt
     price: node.price && { microUnits: BigInt(node.price.microUnits), currency: node.price.currency },
     algorithms: node.algorithms,
     services: new Map(config.services.map(({ service }) => [service, serviceReport(service, sample.services.get(service), busy, states)])),
+    measured,
   };
 }
 
@@ -137,8 +148,9 @@ export function updateOf(before: NodeState, after: NodeState, threshold: number,
     if (a.load?.queueLength !== b.load?.queueLength || a.load?.activeFlows !== b.load?.activeFlows) return true;
     return Math.abs((a.load?.utilisation ?? 0) - (b.load?.utilisation ?? 0)) >= threshold * 10_000;
   });
-  if (computing.length + storage.length + interfaces.length + services.length === 0 && !memory) return undefined;
-  return { unixMs, computing, storage, interfaces, services, memoryFree: memory ? after.memoryFree : undefined };
+  const measured = changed(before.measured, after.measured, (entry) => `${entry.class} ${entry.chip}`, (a, b) => a.unixMs !== b.unixMs);
+  if (computing.length + storage.length + interfaces.length + services.length + measured.length === 0 && !memory) return undefined;
+  return { unixMs, computing, storage, interfaces, services, measured, memoryFree: memory ? after.memoryFree : undefined };
 }
 
 /** A state in which what an update told stands, and the rest is as it was told before. */
@@ -155,4 +167,4 @@ export function told(before: NodeState, update: NodeUpdate, after: NodeState): N
 }
 
 /** An update that only says that the node lives. */
-export const signOfLife = (unixMs: number): NodeUpdate => ({ unixMs, computing: [], storage: [], interfaces: [], services: [], memoryFree: undefined });
+export const signOfLife = (unixMs: number): NodeUpdate => ({ unixMs, computing: [], storage: [], interfaces: [], services: [], measured: [], memoryFree: undefined });

@@ -11,6 +11,8 @@ export interface RegistrationLimits {
   readonly logical: bigint | undefined;
   readonly parallel: bigint | undefined;
   readonly neural: bigint | undefined;
+  /** A stated capacity counts up to so many times what the node's benchmark measured; 0: whatever it measured. */
+  readonly measuredFactor: number;
   readonly maxServices: number;
 }
 
@@ -73,7 +75,7 @@ export function resolveRegistration(file: z.output<typeof registration>): Regist
       services,
       addresses,
       interface: interfaceName,
-      limits: { logical: limits.logical, parallel: limits.parallel, neural: limits.neural, maxServices },
+      limits: { logical: limits.logical, parallel: limits.parallel, neural: limits.neural, measuredFactor: limits.measuredFactor, maxServices },
     })),
   };
 }

@@ -54,5 +54,6 @@ NAPI_MODULE_INIT() {
   cpn_register_wire(env, exports);
   cpn_register_delay_line(env, exports);
   cpn_register_bpf(env, exports);
+  cpn_register_benchmark(env, exports);
   return exports;
 }

@@ -91,6 +91,14 @@ export interface Native {
    */
   poll(fd: number, events: number, callback: (status: number, events: number) => void): PollHandle;
 
+  // Micro-benchmarks (benchmark.c)
+  /**
+   * Runs a kernel (0 integer, branch and memory operations; 1 single-precision vectors; 2 product of single-precision matrices) on `threads` threads for `slices`
+   * times `sliceUs`, at most a second in all. Resolves with operations, wall ns and processor ns of every slice of the first thread, then of the next; a slice
+   * that a thread never came to is zeros.
+   */
+  benchmark(kernel: number, threads: number, slices: number, sliceUs: number): Promise<Float64Array>;
+
   // BPF (bpf.c), through libbpf
   /** Loads an object file. Maps with LIBBPF_PIN_BY_NAME are pinned under `pinPath` and reused when compatible. Throws with the libbpf/verifier log in the message.
    * `replaced` names the pinned maps that had another shape: they were unpinned, and what was in them is gone. */

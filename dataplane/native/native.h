@@ -27,3 +27,4 @@ void cpn_register_poll(napi_env env, napi_value exports);   /* poll.c: uv_poll h
 void cpn_register_bpf(napi_env env, napi_value exports);    /* bpf.c: libbpf object load, maps, tc attach, bpffs */
 void cpn_register_wire(napi_env env, napi_value exports);   /* wire.c: links of a lab */
 void cpn_register_delay_line(napi_env env, napi_value exports); /* delayline.c: delay, loss and rate on links of a lab */
+void cpn_register_benchmark(napi_env env, napi_value exports); /* benchmark.c: what the processors do in a bounded time */

@@ -49,6 +49,16 @@ function* around(path: string): Generator<string> {
   yield '';
 }
 
+/** The group of this process; `read` gives a file of the machine by its path. */
+export function readCgroup(read: ReadFile): CgroupState {
+  const below: ReadFile = (path) => read(`/sys/fs/cgroup${path}`);
+  const paths = parseCgroupPaths(read('/proc/self/cgroup') ?? '');
+  // The unified hierarchy has cgroup.controllers at its root; hybrid systems mount it elsewhere and account in version 1.
+  if (below('/cgroup.controllers') !== undefined) return readCgroupV2(below, paths.get('') ?? '');
+  // cpu and cpuacct are mounted together or apart.
+  return readCgroupV1(below, paths, (controller) => (controller === 'memory' || below(`/${controller}/cgroup.procs`) !== undefined ? `/${controller}` : '/cpu,cpuacct'));
+}
+
 /** "max 100000" or "150000 100000" of cpu.max. */
 function cpuMax(text: string | undefined): number | undefined {
   const match = text === undefined ? null : /^(\d+) (\d+)\s*$/.exec(text);

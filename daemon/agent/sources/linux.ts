@@ -5,7 +5,7 @@ import type { NodeInterface, StorageVolume } from '../../awareness/registration/
 import type { Clock } from '../../clock.js';
 import { flopsPerCycleOf } from '../capacity.js';
 import type { ChipUse, Sample, Source } from '../sample.js';
-import { parseCgroupPaths, readCgroupV1, readCgroupV2, type CgroupState } from './cgroup.js';
+import { readCgroup, type CgroupState } from './cgroup.js';
 import { busyShare, parseCpuinfo, parseDiskstats, parseLoadavg, parseMeminfo, parseNetDev, parseStat, type CpuInfo, type CpuTimes, type Traffic } from './linux-proc.js';
 
 export interface LinuxOptions {
@@ -74,19 +74,10 @@ export class LinuxSource implements Source {
     }
   }
 
-  private cgroup(): CgroupState {
-    const read = (path: string): string | undefined => this.text(`/sys/fs/cgroup${path}`);
-    const paths = parseCgroupPaths(this.text('/proc/self/cgroup') ?? '');
-    // The unified hierarchy has cgroup.controllers at its root; hybrid systems mount it elsewhere and account in version 1.
-    if (read('/cgroup.controllers') !== undefined) return readCgroupV2(read, paths.get('') ?? '');
-    // cpu and cpuacct are mounted together or apart.
-    return readCgroupV1(read, paths, (controller) => (controller === 'memory' || read(`/${controller}/cgroup.procs`) !== undefined ? `/${controller}` : '/cpu,cpuacct'));
-  }
-
   async read(): Promise<Partial<Sample>> {
     const times = parseStat(await readFile(this.path('/proc/stat'), 'utf8'));
     if (!times) throw new Error('/proc/stat is not as expected');
-    const group = this.cgroup();
+    const group = readCgroup((path) => this.text(path));
     const reading: Reading = {
       at: this.clock.now(),
       times,

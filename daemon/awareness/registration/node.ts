@@ -3,8 +3,9 @@ import { STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/na
 import type { Storage } from '../../computing/types.js';
 import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
 import type { InstanceConfig } from '../../config/types.js';
-import type { InstanceFacts, InstanceUpdate, NamedComputing } from '../instance.js';
+import type { InstanceFacts, InstanceUpdate } from '../instance.js';
 import type { Allocation } from './allocation.js';
+import { mergeBy } from './merge.js';
 import { Orchestration, type NodeCapacity } from './orchestration.js';
 import { UpdatePace } from './pace.js';
 import type { NodeDescription, NodeUpdate, RegisteredNodeView, RouterMessage, ServiceOffer, StorageVolume } from './types.js';
@@ -106,6 +107,7 @@ export class NodeRecord {
       computing: mergeBy(description.computing, update.computing, (entry) => `${entry.class} ${entry.chip}`),
       storage: mergeBy(description.storage, update.storage, ({ name }) => name),
       interfaces: mergeBy(description.interfaces, update.interfaces, ({ name }) => name),
+      measured: mergeBy(description.measured, update.measured, (entry) => `${entry.class} ${entry.chip}`),
     };
     return update.storage.length > 0 || update.interfaces.length > 0;
   }
@@ -163,41 +165,10 @@ export class NodeRecord {
         const { service, address, mode, priority, demand, memory } = offer;
         return { service, instance, sid, address, mode, state: machine?.state ?? 'inactive', reason: machine?.reason ?? '', priority, demand, memory };
       }),
+      measured: description.measured,
       counters: { ...this.counters },
     };
   }
-}
-
-/** `changed` entries in the place of those with the same key, new ones behind. */
-export function mergeBy<T>(known: readonly T[], changed: readonly T[], key: (entry: T) => string): readonly T[] {
-  if (changed.length === 0) return known;
-  const merged = new Map(known.map((entry) => [key(entry), entry]));
-  for (const entry of changed) merged.set(key(entry), entry);
-  return [...merged.values()];
-}
-
-/** One update that says what two said, the later one last. */
-export function mergeUpdates(before: NodeUpdate | undefined, after: NodeUpdate): NodeUpdate {
-  if (!before) return after;
-  const services = new Map(before.services.map((report) => [report.service, report]));
-  for (const report of after.services) {
-    const old = services.get(report.service);
-    services.set(report.service, {
-      service: report.service,
-      state: report.state ?? old?.state,
-      reason: report.state === undefined ? old?.reason : report.reason,
-      load: report.load ? { utilisation: report.load.utilisation ?? old?.load?.utilisation, queueLength: report.load.queueLength ?? old?.load?.queueLength, activeFlows: report.load.activeFlows ?? old?.load?.activeFlows } : old?.load,
-      serviceDelay: report.serviceDelay ?? old?.serviceDelay,
-    });
-  }
-  return {
-    unixMs: after.unixMs,
-    computing: mergeBy(before.computing, after.computing, (entry: NamedComputing) => `${entry.class} ${entry.chip}`),
-    memoryFree: after.memoryFree ?? before.memoryFree,
-    storage: mergeBy(before.storage, after.storage, ({ name }) => name),
-    interfaces: mergeBy(before.interfaces, after.interfaces, ({ name }) => name),
-    services: [...services.values()],
-  };
 }
 
 const code = (names: Readonly<Record<number, string>>, name: string): number => Number(Object.entries(names).find(([, text]) => text === name)?.[0] ?? 0);

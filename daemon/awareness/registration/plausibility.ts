@@ -6,7 +6,8 @@ import type { NamedComputing } from '../instance.js';
 import type { RegistrationLimits } from '../../config/registration.js';
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
 import { CHIP_NAMES, COMPUTING_CLASS_NAMES, STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/names.js';
-import { SERVICE_MODES, SERVICE_STATES, type Chip, type NodeDescription, type NodeInterface, type NodeUpdate, type ServiceOffer, type ServiceReport, type StorageVolume } from './types.js';
+import { mergeBy } from './merge.js';
+import { SERVICE_MODES, SERVICE_STATES, type Chip, type NodeDescription, type MeasuredComputing, type NodeInterface, type NodeUpdate, type ServiceOffer, type ServiceReport, type StorageVolume } from './types.js';
 
 export type Judged<T> = { readonly ok: true; readonly value: T; readonly limited: readonly string[] } | { readonly ok: false; readonly reason: string };
 
@@ -85,7 +86,31 @@ function chips(list: readonly Chip[]): readonly Chip[] {
   return list;
 }
 
-function computing(list: readonly NamedComputing[], known: readonly Chip[], limits: RegistrationLimits, limited: string[]): NamedComputing[] {
+/** What was measured is a claim too: it stays within what the stated chips can bear. */
+function measured(list: readonly MeasuredComputing[], known: readonly Chip[], limited: string[]): MeasuredComputing[] {
+  few('measured', list);
+  return list.map((entry) => {
+    const { class: name, chip, operations, spread, unixMs } = entry;
+    word('measured class', name, CLASSES);
+    word('measured chip', chip, KINDS);
+    quantity(`measured ${name} ${chip}`, operations);
+    inside(`spread of measured ${name} ${chip}`, spread, 0, Number.MAX_VALUE);
+    clock(unixMs);
+    const bound = BigInt(Math.floor(mostOf(known, chip, name as Class)));
+    if (operations <= bound) return entry;
+    limited.push(`measured ${name} ${chip} of ${operations} operations/s limited to ${bound}: more than the stated chips can do`);
+    return { ...entry, operations: bound };
+  });
+}
+
+/** What the benchmark says of a stated capacity; undefined: nothing. Chips that are not told apart were measured where all are of one kind. */
+function measuredOf(list: readonly MeasuredComputing[], known: readonly Chip[], name: string, chip: string): bigint | undefined {
+  const kinds = new Set(known.map(({ kind }) => kind));
+  const kind = chip === 'mixed' && kinds.size === 1 ? [...kinds][0] : chip;
+  return list.find((entry) => entry.class === name && entry.chip === kind)?.operations;
+}
+
+function computing(list: readonly NamedComputing[], known: readonly Chip[], found: readonly MeasuredComputing[], limits: RegistrationLimits, limited: string[]): NamedComputing[] {
   few('computing', list);
   return list.map(({ class: name, chip, total, residual }) => {
     word('computing class', name, CLASSES);
@@ -104,6 +129,9 @@ function computing(list: readonly NamedComputing[], known: readonly Chip[], limi
     lower(BigInt(Math.floor(bound)), 'more than the stated chips can do');
     const cap = limits[computingClass];
     if (cap !== undefined) lower(cap, 'the limit of the configuration');
+    const benchmark = measuredOf(found, known, name, chip);
+    const factor = limits.measuredFactor;
+    if (benchmark !== undefined && factor > 0) lower(BigInt(Math.floor(Number(benchmark) * factor)), `more than ${factor} times the ${benchmark} that its benchmark measured`);
     if (residual > total) limited.push(`residual ${name} ${chip} of ${residual} operations/s limited to the total ${most}`);
     return { class: name, chip, total: most, residual: residual < most ? residual : most };
   });
@@ -174,9 +202,11 @@ export function judgeDescription(description: NodeDescription, limits: Registrat
     few('services', description.services, limits.maxServices);
     const services = description.services.map(offer);
     need(new Set(services.map(({ service }) => service)).size === services.length, () => 'services: one of them twice');
+    const found = measured(description.measured, description.chips, limited);
     return {
       ...description,
-      computing: computing(description.computing, description.chips, limits, limited),
+      measured: found,
+      computing: computing(description.computing, description.chips, found, limits, limited),
       storage: storage(description.storage, limited),
       interfaces: interfaces(description.interfaces, limited),
       memoryFree: description.memoryFree < description.memoryTotal ? description.memoryFree : description.memoryTotal,
@@ -203,9 +233,13 @@ export function judgeUpdate(update: NodeUpdate, known: NodeDescription, limits: 
     clock(update.unixMs);
     if (update.memoryFree !== undefined) quantity('free memory', update.memoryFree);
     few('services', update.services, limits.maxServices);
+    const found = measured(update.measured, known.chips, limited);
+    // What is measured anew judges what was stated before, too.
+    const stated = found.length > 0 ? mergeBy(known.computing, update.computing, (entry) => `${entry.class} ${entry.chip}`) : update.computing;
     return {
       ...update,
-      computing: computing(update.computing, known.chips, limits, limited),
+      measured: found,
+      computing: computing(stated, known.chips, mergeBy(known.measured, found, (entry) => `${entry.class} ${entry.chip}`), limits, limited),
       storage: storage(update.storage, limited),
       interfaces: interfaces(update.interfaces, limited),
       memoryFree: update.memoryFree,

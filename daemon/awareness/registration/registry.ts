@@ -10,7 +10,8 @@ import type { EventLog, Severity } from '../../events.js';
 import { Refusal } from '../../refusal.js';
 import type { InstanceFacts, InstanceUpdate } from '../instance.js';
 import { Allocator, type Allocation } from './allocation.js';
-import { mergeUpdates, NodeRecord, type Authentication, type GrantedService, type NodeChannel, type NodeIdentity } from './node.js';
+import { mergeUpdates } from './merge.js';
+import { NodeRecord, type Authentication, type GrantedService, type NodeChannel, type NodeIdentity } from './node.js';
 import { judgeDescription, judgeUpdate } from './plausibility.js';
 import type { NodeDescription, NodeUpdate, RegisteredNodeView, RegisteredServiceView, ServiceCommand, ServiceGrant, ServiceOffer } from './types.js';
 

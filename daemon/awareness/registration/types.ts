@@ -27,6 +27,16 @@ export interface NodeInterface {
   readonly available: bigint;
 }
 
+/** What a micro-benchmark on the node found. */
+export interface MeasuredComputing {
+  readonly class: string;
+  readonly chip: string;
+  readonly operations: bigint; // per second
+  /** Distance of the quartiles of what it got, as a share of the median. */
+  readonly spread: number;
+  readonly unixMs: number; // when
+}
+
 export interface ResourceDemand {
   readonly class: string; // logical, parallel, neural
   readonly operations: bigint; // per second
@@ -67,6 +77,7 @@ export interface NodeDescription {
   readonly price: { readonly microUnits: bigint; readonly currency: string } | undefined;
   readonly algorithms: readonly number[];
   readonly services: readonly ServiceOffer[];
+  readonly measured: readonly MeasuredComputing[];
 }
 
 export interface ServiceReport {
@@ -85,6 +96,7 @@ export interface NodeUpdate {
   readonly storage: readonly StorageVolume[];
   readonly interfaces: readonly NodeInterface[];
   readonly services: readonly ServiceReport[];
+  readonly measured: readonly MeasuredComputing[];
 }
 
 export interface ServiceGrant {
@@ -160,5 +172,6 @@ export interface RegisteredNodeView {
   readonly interfaces: readonly NodeInterface[];
   readonly location: NodeDescription['location'];
   readonly services: readonly RegisteredServiceView[];
+  readonly measured: readonly MeasuredComputing[];
   readonly counters: Readonly<Record<string, bigint>>;
 }

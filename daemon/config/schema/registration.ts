@@ -17,13 +17,16 @@ const listen = text('unix:///absolute/path or [address]:port', (value) => (/^uni
 const file = text('an absolute path', (value) => (/^\/[^\0]{1,4000}$/.test(value) ? value : undefined));
 const share = 'a number from 0 to 1';
 
+/** A data sheet counts every unit busy in every cycle: what a benchmark gets is half of it or a third. */
+const factor = z.number({ error: '0 (no limit) or a factor from 1 to 1000' }).refine((value) => value === 0 || (value >= 1 && value <= 1000), { error: '0 (no limit) or a factor from 1 to 1000' });
+
 const node = mapping({
   id: name,
   services: list(servicePrefix, 'service prefixes').min(1, { error: 'at least one service prefix' }),
   addresses: list(prefix, 'prefixes').default([]),
   interface: interfaceName.optional(),
   maxServices: integer(1, 256, 'a number of services').default(16),
-  limits: mapping({ logical: operations.optional(), parallel: operations.optional(), neural: operations.optional() }).prefault({}),
+  limits: mapping({ logical: operations.optional(), parallel: operations.optional(), neural: operations.optional(), measuredFactor: factor.default(4) }).prefault({}),
 });
 
 /** What is checked follows from the service: its TCP port, else an ICMPv6 echo. */

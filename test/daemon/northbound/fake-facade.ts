@@ -405,6 +405,7 @@ export class FakeFacade implements RouterFacade {
       interfaces: [{ name: 'eth0', capacity: 1_000_000_000n, available: 999n }],
       location: { latitude: 52.5, longitude: 13.25 },
       services: [service],
+      measured: [{ class: 'neural', chip: 'cpu', operations: 210_000_000_000n, spread: 0.02, unixMs: 1_700_000_000_000 }],
       counters: { updates: 17n },
     };
     return { nodes: [node], counters: { refusedNodes: 1n } };

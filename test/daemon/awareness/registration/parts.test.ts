@@ -10,7 +10,7 @@ import { cpn } from '../../../../proto/gen/cpn.js';
 import { toValues } from '../../../../proto/values.js';
 import { ManualClock } from '../../../../daemon/clock.js';
 import type { NodeDescription, NodeUpdate } from '../../../../daemon/awareness/registration/types.js';
-import { description, registration } from './support.js';
+import { description, registration, update } from './support.js';
 
 const router = { locator: 'fcbb:bb00:11::/48', sidStructure: { block: 32, node: 16, function: 12, argument: 0 } };
 const { limits } = registration.nodes[0]!;
@@ -77,6 +77,45 @@ describe('plausibility', () => {
     assert.ok(judged.ok);
     assert.deepEqual(judged.limited, []);
     assert.deepEqual(judged.value, honest);
+  });
+
+  it('limits a stated capacity to a multiple of what the benchmark of the node measured', () => {
+    const clock = new ManualClock();
+    const cpu = { kind: 'cpu', model: 'EPYC', count: 1, cores: 8, clockHz: 3e9 };
+    const benchmark = (operations: bigint, chip = 'cpu') => [{ class: 'parallel', chip, operations, spread: 0.01, unixMs: clock.unixMs() }];
+    const claim = (chip: string) => [{ class: 'parallel', chip, total: 1_000_000_000_000n, residual: 900_000_000_000n }];
+    const stated = (chip: string, measured: NodeDescription['measured']) => judgeDescription(description(clock, { chips: [cpu], computing: claim(chip), measured }), limits);
+    for (const chip of ['cpu', 'mixed']) {
+      const judged = stated(chip, benchmark(100_000_000_000n));
+      assert.ok(judged.ok);
+      assert.deepEqual(judged.value.computing, [{ class: 'parallel', chip, total: 400_000_000_000n, residual: 400_000_000_000n }]);
+      assert.match(judged.limited[0]!, /limited to 400000000000: more than 4 times the 100000000000 that its benchmark measured/);
+    }
+    const honest = stated('cpu', benchmark(300_000_000_000n));
+    assert.ok(honest.ok && honest.limited.length === 0);
+    const off = judgeDescription(description(clock, { chips: [cpu], computing: claim('cpu'), measured: benchmark(1n) }), { ...limits, measuredFactor: 0 });
+    assert.ok(off.ok && off.limited.length === 0);
+    // A graphics card beside the processor is not what was measured.
+    const other = judgeDescription(description(clock, { measured: benchmark(1_000_000_000n) }), limits);
+    assert.ok(other.ok && other.limited.length === 0);
+  });
+
+  it('judges what was stated before by what an update says was measured', () => {
+    const clock = new ManualClock();
+    const known = description(clock, { chips: [{ kind: 'cpu', model: '', count: 1, cores: 8, clockHz: 3e9 }], computing: [{ class: 'logical', chip: 'cpu', total: 96_000_000_000n, residual: 1n }] });
+    const judged = judgeUpdate(update(clock, { measured: [{ class: 'logical', chip: 'cpu', operations: 1_000_000_000n, spread: 0, unixMs: clock.unixMs() }] }), known, limits);
+    assert.ok(judged.ok);
+    assert.equal(judged.value.computing[0]!.total, 4_000_000_000n);
+  });
+
+  it('believes no benchmark beyond what the chips can bear, and no nonsense', () => {
+    const clock = new ManualClock();
+    const stated = (entry: Partial<NodeDescription['measured'][number]>) => judgeDescription(description(clock, { measured: [{ class: 'parallel', chip: 'cpu', operations: 1n, spread: 0, unixMs: clock.unixMs(), ...entry }] }), limits);
+    const bold = stated({ operations: 1n << 60n });
+    assert.ok(bold.ok);
+    assert.equal(bold.value.measured[0]!.operations, BigInt(8 * 3e9 * 128));
+    assert.equal(bold.limited.length, 1);
+    for (const wrong of [{ class: 'magic' }, { chip: 'mixed' }, { operations: (1n << 64n) - 1n }, { spread: NaN }, { spread: -1 }, { unixMs: NaN }]) assert.equal(stated(wrong).ok, false, Object.keys(wrong)[0]);
   });
 
   it('never throws and never believes too much, whatever octets a node sends', () => {

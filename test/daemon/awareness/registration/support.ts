@@ -26,8 +26,8 @@ export const registration: RegistrationConfig = {
   updatesPerSecond: 20,
   healthCheck: undefined,
   nodes: [
-    { id: 'node1', services: ['2001:db8:5e::/64'], addresses: ['2001:db8:b:1::/64'], interface: undefined, limits: { logical: undefined, parallel: undefined, neural: undefined, maxServices: 4 } },
-    { id: 'node2', services: ['2001:db8:5e::2/128'], addresses: [], interface: undefined, limits: { logical: undefined, parallel: 1_000_000_000_000n, neural: undefined, maxServices: 4 } },
+    { id: 'node1', services: ['2001:db8:5e::/64'], addresses: ['2001:db8:b:1::/64'], interface: undefined, limits: { logical: undefined, parallel: undefined, neural: undefined, measuredFactor: 4, maxServices: 4 } },
+    { id: 'node2', services: ['2001:db8:5e::2/128'], addresses: [], interface: undefined, limits: { logical: undefined, parallel: 1_000_000_000_000n, neural: undefined, measuredFactor: 4, maxServices: 4 } },
   ],
 };
 
@@ -71,10 +71,11 @@ export const description = (clock: ManualClock, values: Partial<NodeDescription>
   price: undefined,
   algorithms: [],
   services: [offer()],
+  measured: [],
   ...values,
 });
 
-export const update = (clock: ManualClock, values: Partial<NodeUpdate> = {}): NodeUpdate => ({ unixMs: clock.unixMs(), computing: [], memoryFree: undefined, storage: [], interfaces: [], services: [], ...values });
+export const update = (clock: ManualClock, values: Partial<NodeUpdate> = {}): NodeUpdate => ({ unixMs: clock.unixMs(), computing: [], memoryFree: undefined, storage: [], interfaces: [], services: [], measured: [], ...values });
 
 export class FakeChannel implements NodeChannel {
   readonly sent: RouterMessage[] = [];
