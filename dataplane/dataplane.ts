@@ -132,11 +132,21 @@ export interface FlowRecord extends FlowKey {
   readonly idleMs: number;
 }
 
+/**
+ * Whose choice a flow is: this router's as entry, which encapsulates; or as border, for packets that come to one of its aggregate SIDs and go on to the SID of
+ * an instance inside its edge network (`outward`: the SID that the outside is told) or outside of it (`inward`), rewritten (proto/WIRE.md section 5).
+ */
+export type FlowSpace = 'entry' | 'outward' | 'inward';
+/** By the number that stands in flow keys. */
+export const FLOW_SPACES: readonly FlowSpace[] = ['entry', 'outward', 'inward'];
+
 /** What a policy id stands for, kept beside it in the pinned maps so that a restarted daemon can adopt it. One a block of 16 policy ids. */
 export interface PolicyBlockOwner {
   readonly service: string;
   readonly exit: string;
   readonly instance: number;
+  /** Of the flows on it; absent: `entry`. */
+  readonly space?: FlowSpace;
 }
 
 /** Policy ids come in blocks of 16 that one instance owns for one service: policy id = block * 16 + (0..15). */
@@ -144,7 +154,7 @@ export const POLICIES_PER_BLOCK = 16;
 
 export interface PolicyWrite {
   readonly policy: number;
-  /** Segment list in travel order (first hop SID ... last); empty: drop (Destination Unreachable from the daemon's path). */
+  /** Segment list in travel order (first hop SID ... last); empty: drop (Destination Unreachable from the daemon's path). For flows of a border one SID. */
   readonly segments: readonly string[];
   /** Path MTU for the outer packet in octets. */
   readonly mtu: number;
@@ -152,11 +162,11 @@ export interface PolicyWrite {
 
 /** A punted first packet, parsed in place. Valid only during the call. */
 export interface PuntedPacket {
-  /** The whole packet, IPv6 or IPv4, in a shared arena. */
+  /** The whole packet of the user, IPv6 or IPv4, in a shared arena. */
   readonly arena: Uint8Array;
   readonly offset: number;
   readonly length: number;
-  /** 40 octets: source 16, destination 16 (IPv4: mapped), source port 2, destination port 2 (network order), protocol 1, zero 3. The key of the pinned-flow map. */
+  /** 40 octets: source 16, destination 16 (IPv4: mapped), source port 2, destination port 2 (network order), protocol 1, space 1, zero 2. The key of the pinned-flow map. */
   readonly key: Uint8Array;
   /** Option data of the requirement option (proto/WIRE.md section 4; after type and length octets), when the packet has one. */
   readonly requirement: Uint8Array | undefined;
@@ -220,6 +230,11 @@ export interface FlowTable {
   counters(): FlowCounters;
 }
 
+export interface AggregateSid {
+  readonly sid: string;
+  readonly space: Exclude<FlowSpace, 'entry'>;
+}
+
 export interface DataplaneOptions {
   /** Outer source address: the router's SRv6 loopback. */
   readonly sourceAddress: string;
@@ -230,6 +245,8 @@ export interface DataplaneOptions {
   /** IPv6 and IPv4; where there is one of IPv4, IPv4 is forwarded. */
   readonly servicePrefixes: readonly string[];
   readonly interfaces: Readonly<Record<string, InterfaceRole>>; // by name; unnamed interfaces are core
+  /** Aggregate SIDs of this router: packets to them are rewritten to where their flow is pinned; each of a space of its own. None by default. */
+  readonly aggregateSids?: readonly AggregateSid[];
   /** H.Encaps.Red (RFC 8986 section 5.2) instead of H.Encaps. */
   readonly reduced: boolean;
   /** Hop-by-hop/destination option type of requirements (default 0x1e). */

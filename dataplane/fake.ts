@@ -22,10 +22,10 @@ import type {
   ScannedFlow,
   Steer,
 } from './dataplane.js';
-import { NO_SERVICE } from './dataplane.js';
+import { FLOW_SPACES, NO_SERVICE, type FlowSpace } from './dataplane.js';
 import { Adjacencies, isProtected, type Forwarding, type ProtectedTarget } from './adjacencies.js';
 import { foldChecksum, sumOctets } from './packet/checksum.js';
-import { FLOW_KEY_LENGTH, MAPPED_PREFIX, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
+import { FLOW_KEY_LENGTH, FLOW_KEY_SPACE, MAPPED_PREFIX, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
 import { Prefix, parseIp } from './packet/ip.js';
 
 const DEFAULT_TABLE = 254;
@@ -269,10 +269,11 @@ export class FakeFlowTable implements FlowTable {
 
   /**
    * Test: a packet of this flow arrives. A pinned flow is only counted; any other is punted to the steering and pinned with its answer.
-   * `requirement` is the option data (proto/WIRE.md section 4); `octets` the length of the packet.
+   * `requirement` is the option data (proto/WIRE.md section 4); `octets` the length of the packet; `space` other than `entry`: it came to that aggregate SID.
    */
-  packet(flow: FlowKey, requirement?: Uint8Array, octets = 48): PuntResult {
+  packet(flow: FlowKey, requirement?: Uint8Array, octets = 48, space: FlowSpace = 'entry'): PuntResult {
     const key = encodeFlowKey(flow);
+    key[FLOW_KEY_SPACE] = FLOW_SPACES.indexOf(space);
     const text = flowKeyText(key);
     const pinned = this.flows.get(text);
     if (pinned) {

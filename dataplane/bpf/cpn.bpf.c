@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /*
- * Classifier at tc ingress of every interface of a router (entry side of proto/WIRE.md section 5).
+ * Classifier at tc ingress of every interface of a router (entry and border of proto/WIRE.md section 5).
  *
  *   packet -> edge filter -> in a service prefix? -> flow key -> flow -> policy -> slot -> outer IPv6 header + SRH -> stack routes it
- *                                                     \-> no flow: token buckets -> stack, whose route leads to the punt TUN
+ *                        |                            \-> no flow: token buckets -> stack, whose route leads to the punt TUN
+ *                        \-> to an aggregate SID? -> flow key of the packet inside -> flow -> policy -> slot -> its SID becomes the outer
+ *                                                     |  destination and Segment List [0] -> stack routes it
+ *                                                     \-> no flow: token buckets -> punt TUN
  *
  * Everything that changes is one write of the daemon: flow -> policy id -> slot number -> immutable slot. A packet that cannot be
  * encapsulated here (hop limit used up, too big, encapsulated already) is handed to the stack unchanged: the route of the service
@@ -35,7 +38,14 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* A longer chain is malformed for us; the same bound as in dataplane/packet/extension-headers.ts. */
 #define MAX_EXTENSION_HEADERS 8
 
-enum destination_class { DESTINATION_SERVICE = 1, DESTINATION_SID = 2, DESTINATION_SERVICE_IPV4 = 3 };
+enum destination_class {
+  DESTINATION_SERVICE = 1,
+  DESTINATION_SID = 2,
+  DESTINATION_SERVICE_IPV4 = 3,
+  /* Aggregate SIDs of this router; what is above this number is the space of their flows. */
+  DESTINATION_AGGREGATE = 16,
+};
+#define MAX_SPACE 2
 enum interface_role { ROLE_CORE = 0, ROLE_CLIENT = 1, ROLE_NODE = 2 };
 
 /* Index into `stats`. Mirrored by name and order in dataplane/flow/counters.ts. */
@@ -54,6 +64,8 @@ enum counter {
   COUNTER_TOO_BIG,            /* handed to the stack, which answers Packet Too Big, or fragments IPv4 without DF */
   COUNTER_ENCAP_FAILED,       /* handed to the daemon: the kernel could not make room */
   COUNTER_NO_POLICY,          /* the flow's policy has no slot: unpinned and handed to the daemon */
+  COUNTER_REWRITTEN,          /* to an aggregate SID, sent on to the SID of an instance here */
+  COUNTER_REWRITE_FAILED,     /* dropped: to an aggregate SID, and the kernel could not make it writable */
   COUNTER_MAX
 };
 
@@ -63,7 +75,8 @@ struct flow_key {
   __be16 source_port;
   __be16 destination_port;
   __u8 protocol;
-  __u8 zero[3];
+  __u8 space; /* 0: pinned here as entry; else as border, by the aggregate SID that its packets come to */
+  __u8 zero[2];
 };
 
 struct flow {
@@ -79,6 +92,8 @@ struct fragment_key {
   struct in6_addr source;
   struct in6_addr destination;
   __be32 identification; /* IPv4: the protocol above the 16 bits of its own (RFC 791 section 3.2: both tell datagrams apart) */
+  __u8 space;            /* as in struct flow_key */
+  __u8 zero[3];
 };
 
 struct prefix_key {
@@ -99,6 +114,8 @@ struct limits {
   __u64 interface_burst_ns;
   __u64 source_interval_ns;
   __u64 source_burst_ns;
+  __u32 tun; /* interface index of the punt TUN */
+  __u32 zero;
 };
 
 /*
@@ -175,7 +192,8 @@ struct {
 /* Written and read by the daemon alone: what a block of policy ids stands for, so that a restarted daemon can adopt it. */
 struct block_owner {
   __u32 instance;
-  char service[60];
+  __u32 space; /* of the flows on it, as in struct flow_key */
+  char service[56];
   char exit[64];
 };
 
@@ -489,7 +507,7 @@ struct packet {
 
 static __always_inline void remember_fragment(const struct packet *packet)
 {
-  struct fragment_key id = { .identification = packet->chain.identification };
+  struct fragment_key id = { .identification = packet->chain.identification, .space = packet->key.space };
   __builtin_memcpy(&id, &packet->key, 32);
   bpf_map_update_elem(&fragments, &id, &packet->key, BPF_ANY);
 }
@@ -497,7 +515,7 @@ static __always_inline void remember_fragment(const struct packet *packet)
 /* The flow of a later fragment: that of its first one. */
 static __always_inline int find_fragment(struct packet *packet)
 {
-  struct fragment_key id = { .identification = packet->chain.identification };
+  struct fragment_key id = { .identification = packet->chain.identification, .space = packet->key.space };
   __builtin_memcpy(&id, &packet->key, 32);
   struct flow_key *first = bpf_map_lookup_elem(&fragments, &id);
   if (!first)
@@ -516,32 +534,74 @@ static __always_inline int miss(struct __sk_buff *skb, struct packet *packet)
   return verdict;
 }
 
+/* A pinned flow: one of `flow` and `fresh` is there. */
+struct pinned {
+  struct flow *flow;
+  struct flow *fresh;
+  __u32 policy;
+  __be32 label;
+};
+
+/* Finds flow and slot; a flow whose policy has none is unpinned. NULL: a miss. */
+static __always_inline struct slot *find_slot(const struct flow_key *key, struct pinned *pinned)
+{
+  pinned->fresh = NULL;
+  pinned->flow = bpf_map_lookup_elem(&flows, key);
+  if (pinned->flow) {
+    pinned->policy = pinned->flow->policy;
+    pinned->label = pinned->flow->label;
+  } else {
+    pinned->fresh = bpf_map_lookup_elem(&new_flows, key);
+    if (!pinned->fresh)
+      return NULL;
+    pinned->policy = pinned->fresh->policy;
+    pinned->label = pinned->fresh->label;
+  }
+  __u32 *number = bpf_map_lookup_elem(&policies, &pinned->policy);
+  __u32 slot_number = number ? *number : 0;
+  struct slot *slot = slot_number ? bpf_map_lookup_elem(&slots, &slot_number) : NULL;
+  if (slot)
+    return slot;
+  bpf_map_delete_elem(&flows, key);
+  bpf_map_delete_elem(&new_flows, key);
+  count(COUNTER_NO_POLICY);
+  return NULL;
+}
+
+/* Counts a packet into its flow; the second packet of a flow moves it to `flows`. */
+static __always_inline void count_packet(const struct flow_key *key, const struct pinned *pinned, __u32 octets)
+{
+  __u64 now = bpf_ktime_get_coarse_ns();
+  struct flow *flow = pinned->flow, *fresh = pinned->fresh;
+  if (flow) {
+    __sync_fetch_and_add(&flow->packets, 1);
+    __sync_fetch_and_add(&flow->bytes, octets);
+    flow->last_seen_ns = now;
+  } else if (fresh) {
+    /* An entry of an LRU map may be handed to another flow at any time: what decides was read when it was found. */
+    struct flow promoted = {
+      .policy = pinned->policy,
+      .label = pinned->label,
+      .packets = fresh->packets + 1,
+      .bytes = fresh->bytes + octets,
+      .created_ns = fresh->created_ns,
+      .last_seen_ns = now,
+    };
+    /* Another CPU may have promoted it in between: then its entry stands, one packet short. */
+    int error = bpf_map_update_elem(&flows, key, &promoted, BPF_NOEXIST);
+    if (error == 0 || error == -EEXIST)
+      bpf_map_delete_elem(&new_flows, key);
+    count(COUNTER_PROMOTED);
+  }
+}
+
 /* Finds the flow, encapsulates, counts. */
 static __always_inline int forward(struct __sk_buff *skb, const __u32 network, struct packet *packet, const int version)
 {
-  __u32 policy;
-  __be32 label;
-  struct flow *flow = bpf_map_lookup_elem(&flows, &packet->key);
-  struct flow *fresh = NULL;
-  if (flow) {
-    policy = flow->policy;
-    label = flow->label;
-  } else {
-    fresh = bpf_map_lookup_elem(&new_flows, &packet->key);
-    if (!fresh)
-      return miss(skb, packet);
-    policy = fresh->policy;
-    label = fresh->label;
-  }
-  __u32 *number = bpf_map_lookup_elem(&policies, &policy);
-  __u32 slot_number = number ? *number : 0;
-  struct slot *slot = slot_number ? bpf_map_lookup_elem(&slots, &slot_number) : NULL;
-  if (!slot) {
-    bpf_map_delete_elem(&flows, &packet->key);
-    bpf_map_delete_elem(&new_flows, &packet->key);
-    count(COUNTER_NO_POLICY);
+  struct pinned pinned;
+  struct slot *slot = find_slot(&packet->key, &pinned);
+  if (!slot)
     return miss(skb, packet);
-  }
   if (packet->chain.fragment == FRAGMENT_FIRST)
     remember_fragment(packet);
   if (packet->hop_limit <= 1) {
@@ -573,7 +633,7 @@ static __always_inline int forward(struct __sk_buff *skb, const __u32 network, s
     return drop(COUNTER_ENCAP_FAILED);
   /* Version and traffic class of the inner packet, the flow's label, the new payload length; next header and hop limit as built. */
   __u32 *words = (__u32 *)outer;
-  words[0] = (packet->first_word & bpf_htonl(0xfff00000)) | label;
+  words[0] = (packet->first_word & bpf_htonl(0xfff00000)) | pinned.label;
   words[1] = bpf_htons(payload) | (((__u32 *)slot->outer)[1] & bpf_htonl(0x0000ffff));
   /* RFC 2473 section 3.1: the inner packet is forwarded into the tunnel, and pays one hop for it. */
   if (overhead > OUTER_MAX)
@@ -599,28 +659,119 @@ static __always_inline int forward(struct __sk_buff *skb, const __u32 network, s
     decapsulated[7] = packet->hop_limit - 1;
   }
 
-  __u64 now = bpf_ktime_get_coarse_ns();
-  if (flow) {
-    __sync_fetch_and_add(&flow->packets, 1);
-    __sync_fetch_and_add(&flow->bytes, total);
-    flow->last_seen_ns = now;
-  } else if (fresh) {
-    /* An entry of an LRU map may be handed to another flow at any time: what decides was read when it was found. */
-    struct flow promoted = {
-      .policy = policy,
-      .label = label,
-      .packets = fresh->packets + 1,
-      .bytes = fresh->bytes + total,
-      .created_ns = fresh->created_ns,
-      .last_seen_ns = now,
-    };
-    /* Another CPU may have promoted it in between: then its entry stands, one packet short. */
-    int error = bpf_map_update_elem(&flows, &packet->key, &promoted, BPF_NOEXIST);
-    if (error == 0 || error == -EEXIST)
-      bpf_map_delete_elem(&new_flows, &packet->key);
-    count(COUNTER_PROMOTED);
-  }
+  count_packet(&packet->key, &pinned, total);
   count(COUNTER_PINNED);
+  return TC_ACT_OK;
+}
+
+#define CLASSIFIED (-2)
+
+/* Completes the key of an IPv6 packet whose next header stands at `offset` and whose addresses are in the key. CLASSIFIED, or a verdict. */
+static __always_inline int classify(struct __sk_buff *skb, __u32 offset, __u8 next, struct packet *packet, const struct in6_addr *destination)
+{
+  if (walk(skb, offset, next, &packet->chain) < 0)
+    return drop(COUNTER_MALFORMED);
+  if (packet->chain.fragment == FRAGMENT_LATER)
+    return find_fragment(packet) < 0 ? drop(COUNTER_FRAGMENT_UNKNOWN) : CLASSIFIED;
+  int ports = read_ports(skb, &packet->chain, &packet->key, 6);
+  if (ports < 0)
+    return drop(COUNTER_MALFORMED);
+  if (ports > 0) {
+    /* Its flow must be one of this destination: an error cannot be used to reach another service. */
+    if (read_embedded(skb, packet->chain.offset + 8, &packet->key) < 0 || !same_address(&packet->key.destination, destination))
+      return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+    packet->about_answer = 1;
+  }
+  return CLASSIFIED;
+}
+
+/* The same for an IPv4 packet; chain and addresses are there already. */
+static __always_inline int classify_ipv4(struct __sk_buff *skb, __be16 fragment, struct packet *packet, const struct in6_addr *destination)
+{
+  if (fragment & bpf_htons(IPV4_OFFSET)) {
+    packet->chain.fragment = FRAGMENT_LATER;
+    return find_fragment(packet) < 0 ? drop(COUNTER_FRAGMENT_UNKNOWN) : CLASSIFIED;
+  }
+  if (fragment & bpf_htons(IPV4_MORE_FRAGMENTS))
+    packet->chain.fragment = FRAGMENT_FIRST;
+  int ports = read_ports(skb, &packet->chain, &packet->key, 4);
+  if (ports < 0)
+    return drop(COUNTER_MALFORMED);
+  if (ports > 0) {
+    if (read_embedded_ipv4(skb, packet->chain.offset + 8, &packet->key) < 0 || !same_address(&packet->key.destination, destination))
+      return drop(COUNTER_ICMP_ERROR_UNKNOWN);
+    packet->about_answer = 1;
+  }
+  return CLASSIFIED;
+}
+
+#define SRH_TYPE 4
+#define OUTER_DESTINATION 24
+/* Segment List [0] in an SRH. */
+#define SRH_LAST_SEGMENT 8
+
+/*
+ * A packet to an aggregate SID of this router (the space tells which one): the flow inside leads to the SID of one instance, which becomes the
+ * outer destination and Segment List [0]. The outer destination is in no checksum of the packet inside; the stack takes one off the outer hop limit, and
+ * answers Packet Too Big. What has no flow goes straight to the TUN: its MTU, which is that for packets to be encapsulated, does not count here.
+ */
+static __noinline int border(struct __sk_buff *skb, const __u32 network, __u32 space)
+{
+  __u8 next;
+  __u32 offset = network + 40, last_segment = 0;
+  if (bpf_skb_load_bytes(skb, network + 6, &next, 1) < 0)
+    return drop(COUNTER_MALFORMED);
+  if (next == IPPROTO_ROUTING) {
+    __u8 srh[8];
+    if (bpf_skb_load_bytes(skb, offset, srh, 8) < 0 || srh[2] != SRH_TYPE || srh[3] != 0 || srh[4] * 2 + 2 > srh[1])
+      return drop(COUNTER_MALFORMED);
+    last_segment = offset + SRH_LAST_SEGMENT;
+    offset += (srh[1] + 1) * 8;
+    next = srh[0];
+  }
+  struct packet packet = {};
+  packet.key.space = space;
+  struct in6_addr destination;
+  int verdict;
+  if (next == IPPROTO_IPV6) {
+    __u8 head[8];
+    if (bpf_skb_load_bytes(skb, offset, head, 8) < 0 || head[0] >> 4 != 6 || bpf_skb_load_bytes(skb, offset + 8, &packet.key, 32) < 0)
+      return drop(COUNTER_MALFORMED);
+    destination = packet.key.destination;
+    verdict = classify(skb, offset + 40, head[6], &packet, &destination);
+  } else if (next == IPPROTO_IPIP) {
+    struct iphdr inner;
+    if (bpf_skb_load_bytes(skb, offset, &inner, sizeof(inner)) < 0 || inner.version != 4 || inner.ihl < 5)
+      return drop(COUNTER_MALFORMED);
+    packet.chain.offset = offset + inner.ihl * 4;
+    packet.chain.protocol = inner.protocol;
+    packet.chain.identification = bpf_htonl((__u32)inner.protocol << 16 | bpf_ntohs(inner.id));
+    map_address(&packet.key.source, inner.saddr);
+    map_address(&packet.key.destination, inner.daddr);
+    destination = packet.key.destination;
+    verdict = classify_ipv4(skb, inner.frag_off, &packet, &destination);
+  } else {
+    return drop(COUNTER_MALFORMED);
+  }
+  if (verdict != CLASSIFIED)
+    return verdict;
+
+  struct pinned pinned;
+  struct slot *slot = find_slot(&packet.key, &pinned);
+  if (!slot) {
+    verdict = miss(skb, &packet);
+    __u32 zero = 0;
+    struct limits *limits = bpf_map_lookup_elem(&punt_limits, &zero);
+    return verdict == TC_ACT_OK && limits ? bpf_redirect(limits->tun, 0) : verdict;
+  }
+  if (packet.chain.fragment == FRAGMENT_FIRST)
+    remember_fragment(&packet);
+  const void *sid = (const __u8 *)slot->outer + OUTER_DESTINATION;
+  if (bpf_skb_store_bytes(skb, network + OUTER_DESTINATION, sid, 16, BPF_F_RECOMPUTE_CSUM) < 0 ||
+      (last_segment && bpf_skb_store_bytes(skb, last_segment, sid, 16, BPF_F_RECOMPUTE_CSUM) < 0))
+    return drop(COUNTER_REWRITE_FAILED);
+  count_packet(&packet.key, &pinned, skb->len - offset);
+  count(COUNTER_REWRITTEN);
   return TC_ACT_OK;
 }
 
@@ -644,14 +795,17 @@ static __always_inline int ingress_ipv6(struct __sk_buff *skb, const __u32 netwo
   if (!class)
     return TC_ACT_UNSPEC;
   if (*class != DESTINATION_SERVICE) {
-    if (*class != DESTINATION_SID)
+    __u32 space = *class - DESTINATION_AGGREGATE;
+    if (*class != DESTINATION_SID && space > MAX_SPACE)
       return TC_ACT_UNSPEC;
     __u32 ifindex = skb->ifindex;
     __u32 *role = bpf_map_lookup_elem(&interfaces, &ifindex);
     if (role && *role != ROLE_CORE)
       return drop(COUNTER_EDGE_SID);
     __builtin_memcpy(&prefix.address, &inner->saddr, 16);
-    return bpf_map_lookup_elem(&domain_sources, &prefix) ? TC_ACT_UNSPEC : drop(COUNTER_EDGE_SOURCE);
+    if (!bpf_map_lookup_elem(&domain_sources, &prefix))
+      return drop(COUNTER_EDGE_SOURCE);
+    return space > MAX_SPACE ? TC_ACT_UNSPEC : border(skb, network, space);
   }
 
   struct packet packet = {
@@ -666,22 +820,9 @@ static __always_inline int ingress_ipv6(struct __sk_buff *skb, const __u32 netwo
     packet.key.protocol = packet.chain.protocol;
     __builtin_memcpy(&packet.key.source_port, data + network + 40, 4);
   } else {
-    if (walk(skb, network + 40, inner->nexthdr, &packet.chain) < 0)
-      return drop(COUNTER_MALFORMED);
-    if (packet.chain.fragment == FRAGMENT_LATER) {
-      if (find_fragment(&packet) < 0)
-        return drop(COUNTER_FRAGMENT_UNKNOWN);
-    } else {
-      int ports = read_ports(skb, &packet.chain, &packet.key, 6);
-      if (ports < 0)
-        return drop(COUNTER_MALFORMED);
-      if (ports > 0) {
-        /* Its flow must be one of this destination: an error cannot be used to reach another service. */
-        if (read_embedded(skb, packet.chain.offset + 8, &packet.key) < 0 || !same_address(&packet.key.destination, &prefix.address))
-          return drop(COUNTER_ICMP_ERROR_UNKNOWN);
-        packet.about_answer = 1;
-      }
-    }
+    int verdict = classify(skb, network + 40, inner->nexthdr, &packet, &prefix.address);
+    if (verdict != CLASSIFIED)
+      return verdict;
   }
   return forward(skb, network, &packet, 6);
 }
@@ -736,22 +877,9 @@ static __noinline int ingress_ipv4(struct __sk_buff *skb, const __u32 network)
     return punt(skb, &packet.key);
   if (inner->version != 4 || inner->ihl < 5 || (packet.total < 20 && !packet.states_no_size) || !checksum_holds(inner))
     return drop(COUNTER_MALFORMED);
-  if (inner->frag_off & bpf_htons(IPV4_OFFSET)) {
-    packet.chain.fragment = FRAGMENT_LATER;
-    if (find_fragment(&packet) < 0)
-      return drop(COUNTER_FRAGMENT_UNKNOWN);
-  } else {
-    if (inner->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS))
-      packet.chain.fragment = FRAGMENT_FIRST;
-    int ports = read_ports(skb, &packet.chain, &packet.key, 4);
-    if (ports < 0)
-      return drop(COUNTER_MALFORMED);
-    if (ports > 0) {
-      if (read_embedded_ipv4(skb, packet.chain.offset + 8, &packet.key) < 0 || !same_address(&packet.key.destination, &prefix.address))
-        return drop(COUNTER_ICMP_ERROR_UNKNOWN);
-      packet.about_answer = 1;
-    }
-  }
+  int verdict = classify_ipv4(skb, inner->frag_off, &packet, &prefix.address);
+  if (verdict != CLASSIFIED)
+    return verdict;
   return forward(skb, network, &packet, 4);
 }
 

@@ -16,6 +16,8 @@ export const BPF_COUNTERS = [
   'too_big',
   'encap_failed',
   'no_policy',
+  'rewritten',
+  'rewrite_failed',
 ] as const;
 
 /** What the punt path counts. */
@@ -24,6 +26,8 @@ export interface PuntCounters {
   received: number;
   /** Packets sent encapsulated, whether first of their flow or not. */
   sent: number;
+  /** Of those: packets to an aggregate SID, sent on to the SID of an instance. */
+  rewritten: number;
   /** Flow entries written. */
   pinnedFlows: number;
   /** Flow entries the kernel did not take. */
@@ -52,6 +56,7 @@ export interface PuntCounters {
 export const newPuntCounters = (): PuntCounters => ({
   received: 0,
   sent: 0,
+  rewritten: 0,
   pinnedFlows: 0,
   pinFailed: 0,
   sendFailed: 0,

@@ -1,11 +1,12 @@
 /** Owners of policy blocks in their pinned map: what a restarted daemon adopts. */
-import type { PolicyBlockOwner } from '../dataplane.js';
+import { FLOW_SPACES, type PolicyBlockOwner } from '../dataplane.js';
 import {
   OWNER_EXIT,
   OWNER_EXIT_LENGTH,
   OWNER_INSTANCE,
   OWNER_SERVICE,
   OWNER_SERVICE_LENGTH,
+  OWNER_SPACE,
   OWNER_VALUE_LENGTH,
 } from './layout.js';
 import type { BpfMap } from './maps.js';
@@ -30,7 +31,9 @@ export function writeOwner(map: BpfMap, block: number, owner: PolicyBlockOwner |
     return;
   }
   const value = new Uint8Array(OWNER_VALUE_LENGTH);
-  new DataView(value.buffer).setUint32(OWNER_INSTANCE, owner.instance, true);
+  const view = new DataView(value.buffer);
+  view.setUint32(OWNER_INSTANCE, owner.instance, true);
+  view.setUint32(OWNER_SPACE, FLOW_SPACES.indexOf(owner.space ?? 'entry'), true);
   writeText(value, OWNER_SERVICE, OWNER_SERVICE_LENGTH, owner.service);
   writeText(value, OWNER_EXIT, OWNER_EXIT_LENGTH, owner.exit);
   map.update(key, value);
@@ -49,12 +52,15 @@ export function readOwners(map: BpfMap): { block: number; owner: PolicyBlockOwne
     const blocks = new Uint32Array(keys.buffer, 0, batch.count);
     for (let i = 0; i < batch.count; i++) {
       const value = values.subarray(i * OWNER_VALUE_LENGTH, (i + 1) * OWNER_VALUE_LENGTH);
+      const view = new DataView(value.buffer, value.byteOffset);
+      const space = FLOW_SPACES[view.getUint32(OWNER_SPACE, true)] ?? 'entry';
       found.push({
         block: blocks[i]!,
         owner: {
           service: readText(value, OWNER_SERVICE, OWNER_SERVICE_LENGTH),
           exit: readText(value, OWNER_EXIT, OWNER_EXIT_LENGTH),
-          instance: new DataView(value.buffer, value.byteOffset).getUint32(OWNER_INSTANCE, true),
+          instance: view.getUint32(OWNER_INSTANCE, true),
+          ...(space !== 'entry' && { space }),
         },
       });
     }

@@ -1,8 +1,9 @@
-/** Packet Too Big about our outer packets (RFC 8201): which segment list it is about. */
+/** Packet Too Big about our outer packets (RFC 8201): which segment list it is about, and which flow. */
+import { Classifier, PacketKind } from '../packet/classify.js';
 import { formatIp } from '../packet/ip.js';
 import { ICMPV6_HEADER_LENGTH, ICMPV6_PACKET_TOO_BIG, decodeIcmpv6 } from '../packet/icmpv6.js';
-import { PROTOCOL_IPIP } from '../packet/ipv4.js';
-import { IPV6_HEADER_LENGTH, PROTOCOL_IPV6, PROTOCOL_ROUTING, decodeIpv6Header } from '../packet/ipv6.js';
+import { IPV4_HEADER_LENGTH, IPV4_TOTAL_LENGTH, PROTOCOL_IPIP } from '../packet/ipv4.js';
+import { IPV6_HEADER_LENGTH, IPV6_PAYLOAD_LENGTH, PROTOCOL_IPV6, PROTOCOL_ROUTING, decodeIpv6Header } from '../packet/ipv6.js';
 import { decodeSrh } from '../packet/srh.js';
 import { native } from '../native/index.js';
 
@@ -16,6 +17,8 @@ export interface PathMtuReport {
   readonly segments: readonly string[];
   /** As told, in octets; the caller applies the floor. */
   readonly mtu: number;
+  /** Key of the flow inside, as this router pins it as entry; undefined where the quoted part does not show one. Valid until the next report. */
+  readonly flow: Uint8Array | undefined;
 }
 
 /** Whether what we encapsulate comes next. */
@@ -28,13 +31,26 @@ export function readPathMtu(message: Uint8Array, source: Uint8Array): PathMtuRep
   const quoted = decodeIpv6Header(icmp.body);
   if (!quoted || !quoted.source.every((octet, i) => octet === source[i])) return undefined;
   const destination = formatIp(quoted.destination);
-  if (isInner(quoted.nextHeader)) return { segments: [destination], mtu: icmp.parameter };
+  if (isInner(quoted.nextHeader)) return { segments: [destination], mtu: icmp.parameter, flow: flowInside(icmp.body, IPV6_HEADER_LENGTH) };
   if (quoted.nextHeader !== PROTOCOL_ROUTING) return undefined;
   const srh = decodeSrh(message, ICMPV6_HEADER_LENGTH + IPV6_HEADER_LENGTH);
   if (typeof srh === 'string' || !isInner(srh.nextHeader)) return undefined;
   const listed = srh.segments.map((segment) => formatIp(segment)).reverse();
   // Reduced: the first segment stands in the IPv6 header alone (RFC 8754 section 4.1.1), as long as the packet has not passed it.
-  return { segments: srh.segmentsLeft > srh.lastEntry ? [destination, ...listed] : listed, mtu: icmp.parameter };
+  return { segments: srh.segmentsLeft > srh.lastEntry ? [destination, ...listed] : listed, mtu: icmp.parameter, flow: flowInside(icmp.body, IPV6_HEADER_LENGTH + srh.length) };
+}
+
+const classifier = new Classifier();
+
+/** An error quotes the beginning of a packet (RFC 4443 section 3.2): the length that its header states is past the end. */
+function flowInside(quoted: Uint8Array, offset: number): Uint8Array | undefined {
+  const length = quoted.length - offset;
+  if (length < IPV4_HEADER_LENGTH) return undefined;
+  const packet = quoted.slice(offset);
+  const isIpv4 = packet[0]! >> 4 === 4;
+  new DataView(packet.buffer).setUint16(isIpv4 ? IPV4_TOTAL_LENGTH : IPV6_PAYLOAD_LENGTH, isIpv4 ? length : length - IPV6_HEADER_LENGTH);
+  const kind = classifier.classify(packet, 0, length);
+  return kind === PacketKind.Flow || kind === PacketKind.IcmpError ? classifier.key : undefined;
 }
 
 /** A raw socket that receives Packet Too Big alone. */

@@ -3,16 +3,16 @@
  * encapsulated, through the TUN too, whence the stack routes it.
  *
  * The kernel forwarded the packet to the TUN and has taken one off its hop limit (IPv4: off its TTL, checksum corrected): it is not touched here again
- * (proto/WIRE.md section 5).
+ * (proto/WIRE.md section 5). Packets to an aggregate SID come as they were received, and leave with another last segment.
  * Nothing is allocated a packet, but for packets with extension headers and answers that say no.
  */
 import { NO_SERVICE, type PuntedPacket, type Steer } from '../dataplane.js';
 import { systemCallError } from '../netlink/error.js';
 import { Classifier, PacketKind } from '../packet/classify.js';
-import { finishOuterHeader } from '../packet/encapsulation.js';
+import { finishOuterHeader, innerPacketOffset, replaceLastSegment } from '../packet/encapsulation.js';
 import { FragmentKind, findRequirement } from '../packet/extension-headers.js';
 import { flowHash, flowLabelOf } from '../packet/flow-hash.js';
-import { FLOW_KEY_LENGTH } from '../packet/flow-key.js';
+import { FLOW_KEY_LENGTH, FLOW_KEY_SPACE } from '../packet/flow-key.js';
 import { FRAGMENTATION_NEEDED, ICMPV4_DESTINATION_UNREACHABLE, UNREACHABLE_HOST, UNREACHABLE_NETWORK, buildIcmpv4Error } from '../packet/icmpv4.js';
 import {
   ICMPV6_DESTINATION_UNREACHABLE,
@@ -23,7 +23,7 @@ import {
 } from '../packet/icmpv6.js';
 import type { Prefix } from '../packet/ip.js';
 import { IPV4_DESTINATION, IPV4_HEADER_LENGTH, ipv4MayFragment } from '../packet/ipv4.js';
-import { IPV6_DESTINATION, IPV6_HEADER_LENGTH } from '../packet/ipv6.js';
+import { IPV6_DESTINATION, IPV6_HEADER_LENGTH, IPV6_PAYLOAD_LENGTH } from '../packet/ipv6.js';
 import { newPuntCounters } from './counters.js';
 import {
   FLOW_BYTES,
@@ -33,7 +33,9 @@ import {
   FLOW_PACKETS,
   FLOW_POLICY,
   FLOW_VALUE_LENGTH,
+  FRAGMENT_IDENTIFICATION,
   FRAGMENT_KEY_LENGTH,
+  FRAGMENT_SPACE,
   SLOT_OUTER_MAX,
 } from './layout.js';
 import { BPF_EXIST, type BpfMap } from './maps.js';
@@ -46,6 +48,9 @@ export const PUNT_BATCH = 256;
 /** ICMP errors a second, and at once (RFC 4443 section 2.4 (f), RFC 1812 section 4.3.2.8). */
 const ERROR_RATE = 1000;
 const ERROR_BURST = 100;
+
+/** Packets to an aggregate SID come past the TUN's MTU, as long as links carry them: no longer than on Ethernet with jumbo frames. */
+const LONGEST_ENCAPSULATED = 9216;
 
 /** Remembered hashes of flows just pinned; a power of two. */
 const RECENT = 1 << 16;
@@ -74,6 +79,8 @@ export interface PuntSettings {
   readonly routerAddress: Uint8Array;
   readonly servicePrefixes: readonly Prefix[];
   readonly requirementOption: number;
+  /** 16 octets each, with the number of its space. */
+  readonly aggregateSids: readonly { readonly sid: Uint8Array; readonly space: number }[];
 }
 
 /** The one object that `steer` gets; its fields change from packet to packet. */
@@ -138,6 +145,7 @@ export class PuntPath {
     this.settings = settings;
     this.packet = { arena: this.memory, offset: 0, length: 0, key: this.classifier.key, requirement: undefined };
     this.setMtu(mtu);
+    this.configure(settings);
   }
 
   onPunt(steer: Steer): void {
@@ -146,6 +154,7 @@ export class PuntPath {
 
   configure(settings: PuntSettings): void {
     this.settings = settings;
+    if (settings.aggregateSids.length > 0) this.setMtu(LONGEST_ENCAPSULATED);
   }
 
   /** Makes room for packets of this size, from the next batch on: to be called before the TUN may hand out longer ones. */
@@ -209,12 +218,17 @@ export class PuntPath {
   private handlePacket(offset: number, length: number): void {
     const { classifier, counters, packet, memory } = this;
     const { key, chain } = classifier;
-    if (!this.isForService(offset, length)) {
+    const space = this.isForService(offset, length) ? 0 : this.spaceOf(offset, length);
+    if (space < 0) {
       counters.foreign++;
       return;
     }
     counters.received++;
-    const kind = classifier.classify(memory, offset, length);
+    const end = space === 0 ? offset + length : Math.min(offset + length, offset + this.statedLength(offset));
+    const fits = space === 0 || end - offset <= this.stride - SLOT_OUTER_MAX;
+    const inner = space === 0 ? offset : fits ? innerPacketOffset(memory, offset, end) : -1;
+    const kind = inner < 0 ? PacketKind.Malformed : classifier.classify(memory, inner, end - inner);
+    key[FLOW_KEY_SPACE] = space;
     switch (kind) {
       case PacketKind.Malformed:
         counters.malformed++;
@@ -238,11 +252,11 @@ export class PuntPath {
         break;
     }
     const { octets } = classifier;
-    packet.offset = offset;
+    packet.offset = inner;
     packet.length = octets;
     packet.requirement = undefined;
     if (chain.hopByHop >= 0 || chain.destinationOptions >= 0) {
-      const span = findRequirement(memory, offset + octets, chain, this.settings.requirementOption);
+      const span = findRequirement(memory, inner + octets, chain, this.settings.requirementOption);
       if (span) packet.requirement = memory.subarray(span.start, span.end);
     }
     const policy = this.steer(packet);
@@ -250,7 +264,17 @@ export class PuntPath {
     if (!slot) {
       if (policy === NO_SERVICE) counters.noService++;
       else counters.noCandidate++;
-      this.answerUnreachable(offset, octets, policy === NO_SERVICE);
+      this.answerUnreachable(inner, octets, policy === NO_SERVICE);
+      return;
+    }
+    const hash = flowHash(key);
+    const label = flowLabelOf(hash);
+    if (space > 0) {
+      this.pin(hash, label, policy, octets);
+      replaceLastSegment(memory, offset, slot.outer.subarray(IPV6_DESTINATION, IPV6_DESTINATION + 16));
+      counters.rewritten++;
+      this.offsets[this.toSend] = offset;
+      this.lengths[this.toSend++] = end - offset;
       return;
     }
     const outer = slot.outer;
@@ -260,8 +284,6 @@ export class PuntPath {
       this.answerTooBig(offset, octets, slot.mtu - overhead);
       return;
     }
-    const hash = flowHash(key);
-    const label = flowLabelOf(hash);
     this.pin(hash, label, policy, octets);
     const start = offset - overhead;
     for (let i = 0; i < overhead; i++) memory[start + i] = outer[i]!;
@@ -280,12 +302,27 @@ export class PuntPath {
     return false;
   }
 
+  /** Number of the space of the aggregate SID that a packet is addressed to; -1: to none. */
+  private spaceOf(offset: number, length: number): number {
+    const { memory } = this;
+    if (length < IPV6_HEADER_LENGTH || memory[offset]! >> 4 !== 6) return -1;
+    for (const { sid, space } of this.settings.aggregateSids) {
+      let same = 0;
+      while (same < 16 && memory[offset + IPV6_DESTINATION + same] === sid[same]) same++;
+      if (same === 16) return space;
+    }
+    return -1;
+  }
+
+  private statedLength(offset: number): number {
+    return IPV6_HEADER_LENGTH + ((this.memory[offset + IPV6_PAYLOAD_LENGTH]! << 8) | this.memory[offset + IPV6_PAYLOAD_LENGTH + 1]!);
+  }
+
   private writeFragmentKey(identification: number): void {
-    this.fragmentKey.set(this.classifier.key.subarray(0, 32));
-    this.fragmentKey[32] = identification >>> 24;
-    this.fragmentKey[33] = (identification >>> 16) & 0xff;
-    this.fragmentKey[34] = (identification >>> 8) & 0xff;
-    this.fragmentKey[35] = identification & 0xff;
+    const { fragmentKey } = this;
+    fragmentKey.set(this.classifier.key.subarray(0, FRAGMENT_IDENTIFICATION));
+    for (let i = 0; i < 4; i++) fragmentKey[FRAGMENT_IDENTIFICATION + i] = (identification >>> (24 - 8 * i)) & 0xff;
+    fragmentKey[FRAGMENT_SPACE] = this.classifier.key[FLOW_KEY_SPACE]!;
   }
 
   /** Stages the flow entry, or counts the packet into the entry of a flow that was pinned a moment ago. */

@@ -11,16 +11,20 @@ import type {
   ScannedFlow,
   Steer,
 } from '../dataplane.js';
-import { POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
+import { FLOW_SPACES, POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
 import { native, type PollHandle } from '../native/index.js';
 import { systemCallError } from '../netlink/error.js';
 import { FLOW_KEY_LENGTH, flowKeyAddress } from '../packet/flow-key.js';
 import { Prefix, parseIp } from '../packet/ip.js';
 import { BPF_COUNTERS } from './counters.js';
 import {
+  DESTINATION_AGGREGATE,
   DESTINATION_SERVICE,
   DESTINATION_SERVICE_IPV4,
   DESTINATION_SID,
+  FLOW_POLICY,
+  FLOW_VALUE_LENGTH,
+  LIMITS_TUN,
   LIMITS_VALUE_LENGTH,
   PREFIX_KEY_LENGTH,
   ROLE_CLIENT,
@@ -32,7 +36,7 @@ import { loadBpf, unpinBpf, type LoadedBpf } from './loader.js';
 import type { BpfMap } from './maps.js';
 import { readOwners, writeOwner } from './owners.js';
 import { drainPathMtu, openPathMtuSocket } from './path-mtu.js';
-import { PolicyTable } from './policies.js';
+import { PolicyTable, type Slot } from './policies.js';
 import { PUNT_BATCH, PuntPath, type PuntSettings } from './punt.js';
 import { PuntGovernor } from './punt-governor.js';
 import { FlowAgeing, scanFlows } from './scanner.js';
@@ -199,6 +203,7 @@ export class KernelFlowTable implements FlowTable {
     const { bpf, destinations, domainSources } = this.opened;
     const wanted = new Map<string, number>();
     for (const prefix of options.sidBlocks) wanted.set(prefix, DESTINATION_SID);
+    for (const { sid, space } of options.aggregateSids ?? []) wanted.set(`${sid}/128`, DESTINATION_AGGREGATE + FLOW_SPACES.indexOf(space));
     for (const prefix of options.servicePrefixes) wanted.set(prefix, Prefix.from(prefix).family === 4 ? DESTINATION_SERVICE_IPV4 : DESTINATION_SERVICE);
     syncPrefixes(bpf.maps.destinations, destinations, wanted);
     syncPrefixes(bpf.maps.domainSources, domainSources, new Map(options.domainSources.map((prefix) => [prefix, 1])));
@@ -207,7 +212,7 @@ export class KernelFlowTable implements FlowTable {
   }
 
   private writeLimits(): void {
-    const { bpf, governor, options } = this.opened;
+    const { bpf, governor, options, tun } = this.opened;
     const { interfaceRate, interfaceBurst, sourceRate, sourceBurst } = options.puntLimits;
     const limits = new BigUint64Array(LIMITS_VALUE_LENGTH / 8);
     const interval = (rate: number): number => (rate > 0 ? Math.max(1, Math.round(1e9 / rate)) : 0);
@@ -217,6 +222,7 @@ export class KernelFlowTable implements FlowTable {
     limits[1] = BigInt(Math.max(interval(interfaceRate) * (interfaceBurst - 1), interval(governor.limit) * (leastBurst - 1), 0));
     limits[2] = BigInt(interval(sourceRate));
     limits[3] = BigInt(interval(sourceRate) * Math.max(0, sourceBurst - 1));
+    new DataView(limits.buffer).setUint32(LIMITS_TUN, tun.ifindex, true);
     bpf.maps.puntLimits.update(u32(0), new Uint8Array(limits.buffer));
   }
 
@@ -339,10 +345,21 @@ export class KernelFlowTable implements FlowTable {
 
   private readPathMtu(): void {
     const { pathMtuSocket, options, policies } = this.opened;
-    drainPathMtu(pathMtuSocket, addressOf(options.sourceAddress), ({ segments, mtu }) => {
-      const lowered = policies.lowerPathMtu(segments, mtu);
+    drainPathMtu(pathMtuSocket, addressOf(options.sourceAddress), ({ segments, mtu, flow }) => {
+      let lowered = policies.lowerPathMtu(segments, mtu);
+      // What a border rewrote is quoted with a SID that is in no segment list here: the flow inside tells which list it left with.
+      const sent = lowered.policies.length === 0 && flow ? this.slotOfFlow(flow)?.segments : undefined;
+      if (sent) lowered = policies.lowerPathMtu(sent, mtu);
       this.tellPathMtu(lowered.policies, lowered.mtu);
     });
+  }
+
+  /** What the kernel sends a pinned flow with. */
+  private slotOfFlow(key: Uint8Array): Slot | undefined {
+    const { bpf, policies } = this.opened;
+    const value = new Uint8Array(FLOW_VALUE_LENGTH);
+    if (!bpf.maps.flows.lookup(key, value) && !bpf.maps.newFlows.lookup(key, value)) return undefined;
+    return policies.slotOf(new DataView(value.buffer).getUint32(FLOW_POLICY, true));
   }
 
   private tellPathMtu(policies: readonly number[], mtu: number): void {
@@ -388,6 +405,7 @@ function puntSettings(options: DataplaneOptions): PuntSettings {
     routerAddress: addressOf(options.sourceAddress),
     servicePrefixes: options.servicePrefixes.map((prefix) => Prefix.from(prefix)),
     requirementOption: options.requirementOption,
+    aggregateSids: (options.aggregateSids ?? []).map(({ sid, space }) => ({ sid: addressOf(sid), space: FLOW_SPACES.indexOf(space) })),
   };
 }
 

@@ -1,7 +1,7 @@
 /** H.Encaps and H.Encaps.Red (RFC 8986 sections 5.1 and 5.2): the outer IPv6 header and SRH in front of a packet. */
 import { IPV4_TOS, PROTOCOL_IPIP } from './ipv4.js';
-import { IPV6_HEADER_LENGTH, IPV6_NEXT_HEADER, PROTOCOL_IPV6, PROTOCOL_ROUTING, writeIpv6Header } from './ipv6.js';
-import { srhLength, writeSrh } from './srh.js';
+import { IPV6_DESTINATION, IPV6_HEADER_LENGTH, IPV6_NEXT_HEADER, PROTOCOL_IPV6, PROTOCOL_ROUTING, writeIpv6Header } from './ipv6.js';
+import { decodeSrh, SRH_FIXED_LENGTH, srhLength, writeSrh } from './srh.js';
 
 /** Hop limit of the outer header as built; the first link sees 63. */
 export const OUTER_HOP_LIMIT = 64;
@@ -54,4 +54,27 @@ export function finishOuterHeader(bytes: Uint8Array, offset: number, overhead: n
   bytes[offset + 3] = flowLabel & 0xff;
   bytes[offset + 4] = payloadLength >> 8;
   bytes[offset + 5] = payloadLength & 0xff;
+}
+
+/**
+ * Where the packet inside starts, of an encapsulated one at `offset` that has come to its last segment; -1 where there is no IPv6 or IPv4 packet inside, or segments
+ * are left. The rules are those of the BPF program (`border()` of dataplane/bpf/cpn.bpf.c).
+ */
+export function innerPacketOffset(bytes: Uint8Array, offset: number, end: number): number {
+  if (end - offset < IPV6_HEADER_LENGTH) return -1;
+  let next = bytes[offset + IPV6_NEXT_HEADER]!;
+  let at = offset + IPV6_HEADER_LENGTH;
+  if (next === PROTOCOL_ROUTING) {
+    const srh = decodeSrh(bytes, at, end);
+    if (typeof srh === 'string' || srh.segmentsLeft > 0) return -1;
+    next = srh.nextHeader;
+    at += srh.length;
+  }
+  return at < end && (next === PROTOCOL_IPV6 || next === PROTOCOL_IPIP) ? at : -1;
+}
+
+/** Gives an encapsulated packet at `offset` another last segment (16 octets): outer destination, and Segment List [0] where there is an SRH. */
+export function replaceLastSegment(bytes: Uint8Array, offset: number, segment: Uint8Array): void {
+  bytes.set(segment, offset + IPV6_DESTINATION);
+  if (bytes[offset + IPV6_NEXT_HEADER] === PROTOCOL_ROUTING) bytes.set(segment, offset + IPV6_HEADER_LENGTH + SRH_FIXED_LENGTH);
 }

@@ -1,9 +1,10 @@
 /**
  * The key of the pinned-flow map: a 5-tuple in 40 octets, the same layout in the BPF program (`struct flow_key` of dataplane/bpf/cpn.bpf.c).
  *
- *     0 source address 16 | 16 destination address 16 | 32 source port 2 | 34 destination port 2 | 36 protocol 1 | 37 zero 3
+ *     0 source address 16 | 16 destination address 16 | 32 source port 2 | 34 destination port 2 | 36 protocol 1 | 37 space 1 | 38 zero 2
  *
- * Ports in network order. IPv4 addresses stand as IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2).
+ * Ports in network order. IPv4 addresses stand as IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2). The space keeps apart what one router decides
+ * of the same 5-tuple as entry and as border (FLOW_SPACES of dataplane.ts).
  */
 import { Prefix, formatIp, parseIp } from './ip.js';
 
@@ -24,6 +25,7 @@ export const FLOW_KEY_DESTINATION = 16;
 export const FLOW_KEY_SOURCE_PORT = 32;
 export const FLOW_KEY_DESTINATION_PORT = 34;
 export const FLOW_KEY_PROTOCOL = 36;
+export const FLOW_KEY_SPACE = 37;
 
 const MAPPED = '::ffff:';
 
@@ -78,9 +80,12 @@ export function decodeFlowKey(bytes: Uint8Array, offset = 0): FiveTuple {
   };
 }
 
+/** Number of the space of a key (FLOW_SPACES of dataplane.ts). */
+export const flowKeySpace = (bytes: Uint8Array, offset = 0): number => bytes[offset + FLOW_KEY_SPACE]!;
+
 /** A key as a string fit for `Map` (one character an octet, the fastest exact form). */
 export function flowKeyText(key: Uint8Array, offset = 0): string {
   let text = '';
-  for (let i = offset; i < offset + FLOW_KEY_LENGTH - 3; i += 1) text += String.fromCharCode(key[i]!);
+  for (let i = offset; i < offset + FLOW_KEY_LENGTH - 2; i += 1) text += String.fromCharCode(key[i]!);
   return text;
 }

@@ -6,6 +6,7 @@ import { FLOW_VALUE_LENGTH, FRAGMENT_KEY_LENGTH, FRAGMENT_VALUE_LENGTH, SLOT_VAL
 import { PolicyTable } from '../../../dataplane/flow/policies.js';
 import { PuntPath, type PacketDevice } from '../../../dataplane/flow/punt.js';
 import { scanFlows } from '../../../dataplane/flow/scanner.js';
+import { buildOuterHeader, finishOuterHeader } from '../../../dataplane/packet/encapsulation.js';
 import { flowHash, flowLabelOf } from '../../../dataplane/packet/flow-hash.js';
 import { decodeFlowKey, encodeFlowKey, flowKeyText } from '../../../dataplane/packet/flow-key.js';
 import { Prefix, parseIp } from '../../../dataplane/packet/ip.js';
@@ -13,6 +14,7 @@ import { hex, vectors } from '../packet/vectors.js';
 import { MemoryMap } from './memory-map.js';
 
 const SID = 'fc00:bb:2:1::';
+const AGGREGATE = 'fc00:bb:1:3::';
 const OVERHEAD = 64;
 const vector = (name: string): Uint8Array => hex(vectors.classified.find((candidate) => candidate.name === name)!.hex);
 const keyOf = (name: string): FlowKey => vectors.classified.find((candidate) => candidate.name === name)!.key!;
@@ -73,7 +75,7 @@ describe('the punt path', () => {
     policies.set([{ policy: 16, segments: [SID], mtu: 1500 }, { policy: 17, segments: [], mtu: 1500 }]);
     punt = new PuntPath(
       { device, flows, newFlows, fragments, policies, sendIcmpv4: (packet) => errors.push(packet) > 0, nowNs: () => nowNs },
-      { routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64'), Prefix.from('198.51.100.0/24')], requirementOption: 0x1e },
+      { routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64'), Prefix.from('198.51.100.0/24')], requirementOption: 0x1e, aggregateSids: [] },
       1500,
     );
     punt.onPunt(() => 16);
@@ -278,6 +280,117 @@ describe('the punt path', () => {
     punt.setMtu(9036);
     const [sent] = run(packet);
     assert.deepEqual(sent!.subarray(OVERHEAD), packet);
+  });
+
+  describe('of a border, for packets to its aggregate SID', () => {
+    const HOP_LIMIT = 7;
+    const INNER = 'fc00:bb:9:e001::';
+    /** As an entry sends it: its segment list ends with the aggregate SID. */
+    const encapsulated = (packet: Uint8Array, transit: readonly string[] = [], reduced = false, hopLimit = 61): Uint8Array => {
+      const outer = buildOuterHeader(parseIp('fc00:bb:2::1')!, [...transit, AGGREGATE].map((sid) => parseIp(sid)!), reduced);
+      // It has come to its last segment.
+      outer.set(parseIp(AGGREGATE)!, 24);
+      if (outer.length > 40) outer[43] = 0;
+      outer[HOP_LIMIT] = hopLimit;
+      const whole = new Uint8Array(outer.length + packet.length);
+      whole.set(outer);
+      whole.set(packet, outer.length);
+      finishOuterHeader(whole, 0, outer.length, packet.length, 5);
+      return whole;
+    };
+    const rewritten = (packet: Uint8Array): Uint8Array => {
+      const expected = packet.slice();
+      expected.set(parseIp(INNER)!, 24);
+      if (expected[6] === 43) expected.set(parseIp(INNER)!, 48);
+      return expected;
+    };
+    const inSpace = (key: FlowKey, space: number): Uint8Array => {
+      const bytes = encodeFlowKey(key);
+      bytes[37] = space;
+      return bytes;
+    };
+
+    beforeEach(() => {
+      punt.configure({ routerAddress: parseIp(vectors.router)!, servicePrefixes: [Prefix.from('fd5e::/64'), Prefix.from('198.51.100.0/24')], requirementOption: 0x1e, aggregateSids: [{ sid: parseIp(AGGREGATE)!, space: 1 }] });
+      policies.set([{ policy: 32, segments: [INNER], mtu: 65535 }]);
+      punt.onPunt(({ key }) => (key[37] === 1 ? 32 : 16));
+    });
+
+    it('replaces the outer destination and Segment List [0] and nothing else, with an SRH or without, IPv6 or IPv4 inside', () => {
+      const variants = ['UDP', 'IPv4 UDP'].flatMap((name) => [[], ['fc00:bb:7::']].flatMap((transit) => [false, true].map((reduced) => encapsulated(vector(name), transit, reduced))));
+      for (const packet of variants) assert.deepEqual(run(packet), [rewritten(packet)]);
+      assert.equal(punt.counters.rewritten, variants.length);
+    });
+
+    it('pins the flow inside in a space of its own: the same 5-tuple as entry is another flow', () => {
+      run(vector('UDP'), encapsulated(vector('UDP')), encapsulated(vector('UDP')));
+      assert.deepEqual([entry(keyOf('UDP'))!.policy, entry(keyOf('UDP'))!.packets], [16, 1n]);
+      const border = entries().get(flowKeyText(inSpace(keyOf('UDP'), 1)))!;
+      assert.deepEqual([border.policy, border.packets, border.bytes], [32, 2n, 2n * BigInt(vector('UDP').length)]);
+    });
+
+    it('asks the steering with the packet inside and its requirement', () => {
+      const asked: [string, FlowKey, string | undefined][] = [];
+      punt.onPunt(({ arena, offset, length, key, requirement }) => {
+        asked.push([Buffer.from(arena.subarray(offset, offset + length)).toString('hex'), decodeFlowKey(key), requirement && Buffer.from(requirement).toString('hex')]);
+        return 32;
+      });
+      const known = vectors.classified.filter(({ kind }) => kind === 'flow');
+      run(...known.map((candidate) => encapsulated(hex(candidate.hex))));
+      assert.deepEqual(asked, known.map((candidate) => [candidate.hex, candidate.key, candidate.requirement]));
+    });
+
+    it('sends later fragments after their first one, which another space does not know', () => {
+      run(encapsulated(vector('first fragment')));
+      assert.equal(run(vector('later fragment')).length, 0);
+      assert.equal(run(encapsulated(vector('later fragment'))).length, 1);
+      assert.equal(entries().get(flowKeyText(inSpace(keyOf('first fragment'), 1)))!.packets, 2n);
+    });
+
+    it('tells the source inside that there is no instance', () => {
+      punt.onPunt(() => NO_CANDIDATE);
+      const [error] = run(encapsulated(vector('UDP')));
+      assert.deepEqual([error![6], error![40], error![41]], [58, 1, 3]);
+      assert.deepEqual(error!.subarray(24, 40), vector('UDP').subarray(8, 24));
+      assert.deepEqual(error!.subarray(48), vector('UDP'));
+      run(encapsulated(vector('IPv4 UDP')));
+      assert.deepEqual(errors.pop()!.subarray(16, 20), vector('IPv4 UDP').subarray(12, 16));
+      assert.equal(newFlows.size, 0);
+    });
+
+    it('takes packets past the MTU of the TUN, and leaves it to the kernel to say what is too big', () => {
+      const packet = new Uint8Array(9100);
+      packet.set(vector('UDP'));
+      new DataView(packet.buffer).setUint16(4, 9100 - 40);
+      const whole = encapsulated(packet);
+      assert.deepEqual(run(whole), [rewritten(whole)]);
+    });
+
+    it('drops what has segments left, another next header or no room for what is inside', () => {
+      const left = encapsulated(vector('UDP'), ['fc00:bb:7::']);
+      left[43] = 1;
+      const other = encapsulated(vector('UDP'), [], true);
+      other[6] = 17;
+      const cut = encapsulated(vector('UDP')).subarray(0, 90);
+      assert.equal(run(left, other, cut).length, 0);
+      assert.equal(punt.counters.malformed, 3);
+    });
+
+    it('never throws on any octets', () => {
+      fc.assert(
+        fc.property(fc.array(fc.tuple(fc.uint8Array({ maxLength: 120 }), fc.constantFrom(4, 41, 43, 59)), { maxLength: 10 }), (tails) => {
+          run(
+            ...tails.map(([tail, next]) => {
+              const packet = Uint8Array.from([...encapsulated(new Uint8Array(0), [], true), ...tail]);
+              packet[6] = next;
+              new DataView(packet.buffer).setUint16(4, tail.length);
+              return packet;
+            }),
+          );
+        }),
+        { numRuns: 300 },
+      );
+    });
   });
 
   it('keeps neighbours in a batch apart, whatever their lengths', () => {

@@ -86,7 +86,24 @@ describe('a Packet Too Big about an outer packet', () => {
 
   it('tells its segment list, full or reduced', () => {
     for (const { segments, reduced } of vectors.encapsulated) {
-      assert.deepEqual(readPathMtu(about(segments.length, reduced), router), { segments, mtu: 1400 });
+      const { flow, ...report } = readPathMtu(about(segments.length, reduced), router)!;
+      assert.deepEqual(report, { segments, mtu: 1400 });
+      assert.ok(flow);
+    }
+  });
+
+  it('tells the flow inside, also where the quoted part ends before the packet does', () => {
+    for (const { inner, hex: whole } of vectors.encapsulated) {
+      const packet = hex(inner);
+      const classifier = new Classifier();
+      assert.equal(classifier.classify(packet, 0, packet.length), PacketKind.Flow);
+      const quoted = hex(whole);
+      const atOffset = quoted.length - packet.length;
+      const grown = quoted.slice();
+      // As if it had been longer than what is quoted.
+      new DataView(grown.buffer).setUint16(atOffset + (packet[0]! >> 4 === 4 ? 2 : 4), 9000);
+      const message = buildIcmpv6(parseIp('fd20::2')!, router, { type: ICMPV6_PACKET_TOO_BIG, code: 0, parameter: 1400, body: grown }).subarray(40);
+      assert.deepEqual(readPathMtu(message, router)!.flow, classifier.key);
     }
   });
 
