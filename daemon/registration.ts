@@ -102,7 +102,7 @@ export class Registration {
 }
 
 function registryConfig({ router, cpn }: Config, registration: RegistrationConfig): RegistryConfig {
-  return { registration, router, servicePrefixes: cpn.servicePrefixes, instances: cpn.instances };
+  return { registration, router, servicePrefixes: cpn.servicePrefixes, instances: cpn.instances, coefficients: cpn.model.coefficients };
 }
 
 function readTokens({ tokens }: RegistrationConfig): Tokens {

@@ -415,5 +415,5 @@ function stampSettings({ router, cpn }: Config): StampSettings {
 }
 
 function instancesConfig({ router, cpn }: Config): ConstructorParameters<typeof LocalInstances>[0] {
-  return { router, instances: cpn.instances, announce: cpn.announce };
+  return { router, instances: cpn.instances, announce: cpn.announce, cats: cpn.model.cats };
 }

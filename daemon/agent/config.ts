@@ -17,12 +17,17 @@ const degrees = (most: number) => z.number({ error: `degrees from -${most} to ${
 const milliwatts = integer(0, U32, 'milliwatts');
 const timeout = duration(10, 60_000, '10ms to 1m').default(1000);
 
+const perCycle = z.number({ error: 'operations a core does in a cycle' }).positive({ error: 'operations a core does in a cycle' }).max(1e5, { error: 'at most 100000 operations a core does in a cycle' }).optional();
+const measured = operations.transform(Number).optional();
+
 const chip = mapping({
   kind: oneOf('cpu', 'gpu', 'dpu', 'npu', 'tpu', 'fpga'),
   model: z.string().max(128).default(''),
   count: integer(1, 1024, 'a number of chips').default(1),
   cores: integer(1, 1_000_000, 'a number of cores'),
   clock: operations.transform(Number),
+  operationsPerCycle: mapping({ logical: perCycle, parallel: perCycle, neural: perCycle }).optional(),
+  measuredPeak: mapping({ logical: measured, parallel: measured, neural: measured }).optional(),
 });
 
 const serviceEntry = mapping({

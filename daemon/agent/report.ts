@@ -1,7 +1,7 @@
 /** From a sample to what the node tells its router: its description, and updates with what changed since. Pure. */
 import type { MeasuredComputing, NodeDescription, NodeInterface, NodeUpdate, ServiceOffer, ServiceReport, ServiceState, StorageVolume } from '../awareness/registration/types.js';
 import type { NamedComputing } from '../awareness/instance.js';
-import { capacityOf } from './capacity.js';
+import { capacityOf } from '../computing/model/chips.js';
 import { DEMAND_CLASSES, type AgentConfig } from './config.js';
 import type { ChipUse, Sample, ServiceSample } from './sample.js';
 
@@ -16,15 +16,15 @@ export interface NodeState extends Omit<NodeDescription, 'unixMs' | 'services'> 
 const whole = (value: number): bigint => BigInt(Math.max(0, Math.round(value)));
 
 function chipsOf(config: AgentConfig, sample: Sample): ChipUse[] {
-  const stated = config.chips.map(({ kind, model, count, cores, clock }): ChipUse => ({ kind, model, count, cores, clockHz: clock, usable: 1, free: 1 }));
+  const stated = config.chips.map(({ kind, model, count, cores, clock, operationsPerCycle, measuredPeak }): ChipUse => ({ kind, model, count, cores, clockHz: clock, operationsPerCycle, measuredPeak, usable: 1, free: 1 }));
   const kinds = new Set(stated.map(({ kind }) => kind));
   // Chips of the configuration stand for all of their kind, with the free share that was measured.
   const measured = [...sample.chips.values()];
   const shares = (kind: string): Partial<ChipUse> => {
     const found = measured.find((chip) => chip.kind === kind);
-    return found ? { usable: found.usable, free: found.free, ...(found.flopsPerCycle === undefined ? {} : { flopsPerCycle: found.flopsPerCycle }) } : {};
+    return found ? { usable: found.usable, free: found.free, ...(found.operationsPerCycle ? { operationsPerCycle: found.operationsPerCycle } : {}) } : {};
   };
-  const all = [...stated.map((chip) => ({ ...chip, ...shares(chip.kind) })), ...measured.filter(({ kind }) => !kinds.has(kind))];
+  const all = [...stated.map((chip) => ({ ...chip, ...shares(chip.kind), operationsPerCycle: { ...shares(chip.kind).operationsPerCycle, ...chip.operationsPerCycle } })), ...measured.filter(({ kind }) => !kinds.has(kind))];
   return all.map((chip) => {
     const busy = sample.utilisation.get(chip.kind);
     return busy === undefined ? chip : { ...chip, free: chip.usable * (1 - busy) };
@@ -90,7 +90,7 @@ export function nodeState(config: AgentConfig, sample: Sample, states: ServiceSt
   return {
     node: node.id,
     name: node.name ?? node.id,
-    chips: chips.map(({ kind, model, count, cores, clockHz }) => ({ kind, model, count, cores, clockHz })),
+    chips: chips.map(({ kind, model, count, cores, clockHz, operationsPerCycle = {}, measuredPeak = {} }) => ({ kind, model, count, cores, clockHz, operationsPerCycle, measuredPeak })),
     computing,
     memoryTotal: whole(sample.memory.total ?? 0),
     memoryFree: whole(Math.min(sample.memory.free ?? 0, sample.memory.total ?? 0)),

@@ -6,8 +6,6 @@ export interface ChipUse extends Chip {
   /** Below 1 where a control group limits what may be used. */
   readonly usable: number;
   readonly free: number;
-  /** Widest vector operations a core does in a cycle, single precision FLOP; undefined: what the kind does at least. */
-  readonly flopsPerCycle?: number;
 }
 
 /** What is said of one service; absent: not known. */

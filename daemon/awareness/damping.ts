@@ -1,7 +1,7 @@
 /** Whether an instance changed enough to tell the domain (computing state changes faster than routing should). */
 import type { Instance } from '../computing/types.js';
 
-/** L1 and L2 values of CATS metrics lie in 0..10 (proto/WIRE.md section 1). */
+/** L1 and L2 values of CATS metrics are whole numbers in 0..10 (proto/WIRE.md section 1): a step of one may be rounding. */
 const CATS_RANGE = 10;
 
 /** Change of one quantity, relative to the larger of both; 0..1. */
@@ -13,7 +13,7 @@ function relative(before: number, after: number): number {
 /**
  * The largest relative change between two announcements of one instance, 0..1: residual computing power against the total, utilisation
  * against full load, queue length against `queueCapacity` (where there is one), free storage and bandwidth against what there is, CATS
- * L1 and L2 values against their range of 0..10, delays, rates and other CATS values against themselves. What comes, goes or is
+ * L1 and L2 values, less a step for their rounding, against their range of 0..10, delays, rates and other CATS values against themselves. What comes, goes or is
  * restated (place, energy, price, algorithms) is a whole change, another grade too. Active flows count for nothing: they follow the queue and the utilisation.
  */
 export function changeOf(before: Instance, after: Instance, queueCapacity: number): number {
@@ -52,7 +52,7 @@ export function changeOf(before: Instance, after: Instance, queueCapacity: numbe
   before.cats.forEach((old, i) => {
     const now = after.cats[i]!;
     if (old.type !== now.type || old.level !== now.level || old.unit !== now.unit || old.source !== now.source || old.statistic !== now.statistic) see(1);
-    else if (now.level > 0) see(Math.abs(Number(now.value - old.value)) / CATS_RANGE);
+    else if (now.level > 0) see(Math.max(0, Math.abs(Number(now.value - old.value)) - 1) / CATS_RANGE);
     else see(relative(Number(old.value), Number(now.value)));
   });
   return Math.min(1, largest);

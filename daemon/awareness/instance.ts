@@ -1,9 +1,10 @@
 /** One local instance: its configuration, what run-time updates said since, and the Instance that is announced of it. */
 import { CHIP_NAMES, COMPUTING_CLASS_NAMES } from '../computing/names.js';
+import { catsMetrics, type CatsParameters } from '../computing/model/cats.js';
 import type { Computing, ComputingClass, Instance, Load, ServiceDelay, SidInfo } from '../computing/types.js';
 import type { InstanceConfig, RouterConfig } from '../config/types.js';
 import { Refusal } from '../refusal.js';
-import { gradeOf } from './grade.js';
+import { gradeOf } from '../computing/model/grade.js';
 
 /** Computing power with names for codes, as the API takes it. */
 export interface NamedComputing {
@@ -64,6 +65,8 @@ export class LocalInstance {
   constructor(
     public config: InstanceConfig,
     private router: Pick<RouterConfig, 'sidStructure'>,
+    /** How its CATS metrics are normalised; undefined: it announces none. */
+    public cats: CatsParameters | undefined,
   ) {
     this.checked = config.healthCheck ? 'unknown' : 'unchecked';
     this.reason = config.healthCheck ? 'the first check is under way' : '';
@@ -88,8 +91,8 @@ export class LocalInstance {
 
   /** Takes over a changed configuration. Values that the configuration itself changed win over run-time updates. */
   reconfigure(config: InstanceConfig, router: Pick<RouterConfig, 'sidStructure'>): void {
-    const fresh = new LocalInstance(config, router);
-    const old = new LocalInstance(this.config, this.router);
+    const fresh = new LocalInstance(config, router, undefined);
+    const old = new LocalInstance(this.config, this.router, undefined);
     if (!sameComputing(fresh.computing, old.computing)) this.computing = fresh.computing;
     const { meanUs, p99Us, serviceRate } = fresh.serviceDelay;
     if (meanUs !== old.serviceDelay.meanUs || p99Us !== old.serviceDelay.p99Us || serviceRate !== old.serviceDelay.serviceRate) this.serviceDelay = fresh.serviceDelay;
@@ -116,17 +119,20 @@ export class LocalInstance {
   /** What is announced (proto/WIRE.md section 1). */
   get instance(): Instance {
     const { meanUs, p99Us, serviceRate } = this.serviceDelay;
+    const state = {
+      computing: this.computing,
+      load: this.load,
+      serviceDelay: meanUs === 0 && p99Us === 0 && serviceRate === 0 ? undefined : this.serviceDelay,
+      ...this.facts,
+    };
     return {
       id: this.config.id,
       aggregate: false,
       draining: this.draining,
       sid: this.sid,
-      computing: this.computing,
-      load: this.load,
-      serviceDelay: meanUs === 0 && p99Us === 0 && serviceRate === 0 ? undefined : this.serviceDelay,
-      cats: [],
+      ...state,
+      cats: this.cats ? catsMetrics(state, this.cats) : [],
       grade: gradeOf(this.computing),
-      ...this.facts,
     };
   }
 

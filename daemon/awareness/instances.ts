@@ -6,6 +6,7 @@
  */
 import type { Clock, Timer } from '../clock.js';
 import { CPN_MAX_SENT, cpnBlockSize, cpnInstanceSize } from '../computing/block.js';
+import type { CatsParameters } from '../computing/model/cats.js';
 import type { Instance } from '../computing/types.js';
 import type { AnnounceConfig, AnnouncePolicy, HealthCheckConfig, InstanceConfig, RouterConfig } from '../config/types.js';
 import type { EventLog } from '../events.js';
@@ -32,6 +33,8 @@ export interface LocalInstancesConfig {
   readonly router: Pick<RouterConfig, 'loopback' | 'sidStructure'>;
   readonly instances: readonly InstanceConfig[];
   readonly announce: AnnounceConfig;
+  /** How CATS metrics are normalised; undefined: none are announced. */
+  readonly cats?: CatsParameters | undefined;
 }
 
 /** What a running health check tells: 'up' or 'down', and why. */
@@ -115,6 +118,7 @@ export class LocalInstances {
   configure(config: LocalInstancesConfig): void {
     this.config = config;
     this.control.setBudget(config.announce.budget);
+    for (const { local } of this.instances.values()) local.cats = config.cats;
     for (const service of this.records.keys()) this.touch(service);
     const wanted = new Map(config.instances.map((entry) => [`${entry.service}#${entry.id}`, entry]));
     for (const [key, { local, check, registered }] of this.instances) {
@@ -175,7 +179,7 @@ export class LocalInstances {
   }
 
   private add(config: InstanceConfig, registered: boolean): Entry {
-    const local = new LocalInstance(config, this.config.router);
+    const local = new LocalInstance(config, this.config.router, this.config.cats);
     const entry: Entry = { local, check: undefined, registered };
     this.instances.set(local.key, entry);
     const others = this.byService.get(config.service) ?? new Map<number, Entry>();

@@ -3,6 +3,7 @@ import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
 import { checkVpn } from './check-vpn.js';
 import { localSids } from '../sids.js';
 import { describeValue, type ConfigPath } from './errors.js';
+import { checkModel } from './model.js';
 import { checkRegistration } from './registration.js';
 import { MIN_FUNCTION_BITS } from './resolve.js';
 import type { Config } from './types.js';
@@ -29,7 +30,7 @@ export function checkConfig(config: Config): CheckResult {
   check.vpn();
   check.services();
   check.instances();
-  check.errors.push(...checkRegistration(config));
+  check.errors.push(...checkRegistration(config), ...checkModel(config));
   return check;
 }
 

@@ -61,6 +61,8 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.stamp.links', 'stamp', 'restart'],
   ['cpn.stamp', 'stamp', 'now'],
   ['cpn.announce', 'instances', 'now'],
+  ['cpn.model.runs', 'cpn', 'restart'],
+  ['cpn.model', 'instances', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],
   ['cpn', 'dataplane', 'now'],
   ['registration.listen', 'registration', 'restart'],

@@ -2,6 +2,7 @@
 import { Prefix } from '../../dataplane/packet/ip.js';
 import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
+import { resolveModel } from './model.js';
 import { resolveRegistration } from './registration.js';
 import { resolveBgp } from './resolve-bgp.js';
 import { resolveOspf } from './resolve-ospf.js';
@@ -32,6 +33,7 @@ export function resolveConfig(file: FileConfig): Config {
       instances: file.cpn.instances.map((instance) => resolveInstance(instance, router)),
       stamp: resolveStamp(file.cpn.stamp),
       announce: resolveAnnounce(file.cpn),
+      model: resolveModel(file.cpn.model),
       restartTimeMs: file.cpn.restartTime,
     },
     registration: file.registration && resolveRegistration(file.registration),

@@ -2,6 +2,7 @@
  * The effective configuration: what `config/load.ts` returns after checking, with every default filled in. All addresses and prefixes
  * are canonical text; all durations are ms; all rates are what their names say. A running daemon holds one of these and replaces it whole.
  */
+import type { ModelConfig } from './model.js';
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
 import type { PrefixRange } from '../bgp/policy/prefix-list.js';
 import type { FamilyName } from '../bgp/wire/families.js';
@@ -197,6 +198,7 @@ export interface CpnConfig {
   readonly instances: readonly InstanceConfig[];
   readonly stamp: StampConfig;
   readonly announce: AnnounceConfig;
+  readonly model: ModelConfig;
   /** How long flows and candidates of an earlier run are kept after a restart while sessions come up. */
   readonly restartTimeMs: number;
 }

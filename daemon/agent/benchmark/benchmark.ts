@@ -5,13 +5,13 @@
 import { availableParallelism } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { native } from '../../../dataplane/native/index.js';
-import type { ComputingClassName } from '../capacity.js';
+import type { ClassName } from '../../computing/model/chips.js';
 import { readCgroup } from '../sources/cgroup.js';
 import { benchmarkResult, type BenchmarkResult } from './result.js';
 
 /** Numbers of the kernels in dataplane/native/benchmark.c. */
-const KERNELS: Readonly<Record<ComputingClassName, number>> = { logical: 0, parallel: 1, neural: 2 };
-export const BENCHMARK_CLASSES = Object.keys(KERNELS) as ComputingClassName[];
+const KERNELS: Readonly<Record<ClassName, number>> = { logical: 0, parallel: 1, neural: 2 };
+export const BENCHMARK_CLASSES = Object.keys(KERNELS) as ClassName[];
 
 /** As long as a period of the kernel's bandwidth control (cpu.max), so that a quota shows in every slice alike. */
 const SLICE_US = 100_000;
@@ -25,7 +25,7 @@ export function usableProcessors(read: (path: string) => string | undefined = re
 }
 
 /** Measures one class. Rejects with the reason when that cannot be. */
-export async function measure(name: ComputingClassName, processors = usableProcessors()): Promise<BenchmarkResult> {
+export async function measure(name: ClassName, processors = usableProcessors()): Promise<BenchmarkResult> {
   const threads = Math.ceil(processors);
   return benchmarkResult(name, await native.benchmark(KERNELS[name], threads, SLICES, SLICE_US), threads, SLICES, processors);
 }

@@ -1,5 +1,5 @@
 /** From what the threads of a benchmark did to what the node can do, operations per second. Pure. */
-import type { ComputingClassName } from '../capacity.js';
+import type { ClassName } from '../../computing/model/chips.js';
 
 /** Numbers a slice of a thread has in a run of the addon: operations, wall ns, processor ns. */
 const VALUES = 3;
@@ -7,7 +7,7 @@ const VALUES = 3;
 const LEAST_PROCESSOR_NS = 20e6;
 
 export interface BenchmarkResult {
-  readonly class: ComputingClassName;
+  readonly class: ClassName;
   /** What the processors that may be used do, each for itself, operations per second: what they did in the processor time that the benchmark got. */
   readonly operations: number;
   /** What came out while others used the processors too, operations per second of wall clock: the median of the slices. */
@@ -23,7 +23,7 @@ export interface BenchmarkResult {
  * `values`: of every slice of the first thread, then of the next (`Native.benchmark`). The first slice is warming up (clock, caches) and does not count.
  * `processors`: how many may be used at once, a control group's quota included. Throws Error when the threads got too little time.
  */
-export function benchmarkResult(name: ComputingClassName, values: Float64Array, threads: number, slices: number, processors: number): BenchmarkResult {
+export function benchmarkResult(name: ClassName, values: Float64Array, threads: number, slices: number, processors: number): BenchmarkResult {
   const obtained: number[] = [];
   const efficiency: number[] = [];
   let processorNs = 0;

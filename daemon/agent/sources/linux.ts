@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import type { NodeInterface, StorageVolume } from '../../awareness/registration/types.js';
 import type { Clock } from '../../clock.js';
-import { flopsPerCycleOf } from '../capacity.js';
+import { flopsPerCycleOf } from '../../computing/model/chips.js';
 import type { ChipUse, Sample, Source } from '../sample.js';
 import { readCgroup, type CgroupState } from './cgroup.js';
 import { busyShare, parseCpuinfo, parseDiskstats, parseLoadavg, parseMeminfo, parseNetDev, parseStat, type CpuInfo, type CpuTimes, type Traffic } from './linux-proc.js';
@@ -99,7 +99,7 @@ export class LinuxSource implements Source {
       count: this.cpu.packages,
       cores: Math.max(1, Math.round(this.cpu.cores / this.cpu.packages)),
       clockHz: this.clockHz,
-      flopsPerCycle: flopsPerCycleOf(this.cpu.flags),
+      operationsPerCycle: { parallel: flopsPerCycleOf(this.cpu.flags) },
       ...shares,
     };
     return {

@@ -1,6 +1,6 @@
 /** NVIDIA GPUs: what nvidia-smi and the DCGM exporter say, as chips with their free share. */
 import { execFile } from 'node:child_process';
-import { cudaCoresOf } from '../capacity.js';
+import { cudaCoresOf } from '../../computing/model/chips.js';
 import type { ChipUse, Sample, Source } from '../sample.js';
 import { parseExposition, type Metric } from './exposition.js';
 import { get } from './http.js';

@@ -1,14 +1,16 @@
 /** One registered computing node as the router knows it: what it said last, its services, and what is announced of each. Pure. */
+import type { Coefficients } from '../../computing/model/chips.js';
 import { STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/names.js';
 import type { Storage } from '../../computing/types.js';
 import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
 import type { InstanceConfig } from '../../config/types.js';
-import type { InstanceFacts, InstanceUpdate } from '../instance.js';
+import type { InstanceFacts, InstanceUpdate, NamedComputing } from '../instance.js';
 import type { Allocation } from './allocation.js';
+import { freeOf, modelledComputing, NodePeaks } from './capacity.js';
 import { mergeBy } from './merge.js';
 import { Orchestration, type NodeCapacity } from './orchestration.js';
 import { UpdatePace } from './pace.js';
-import type { NodeDescription, NodeUpdate, RegisteredNodeView, RouterMessage, ServiceOffer, StorageVolume } from './types.js';
+import type { MeasuredComputing, NodeDescription, NodeUpdate, RegisteredNodeView, RouterMessage, ServiceOffer, StorageVolume } from './types.js';
 
 /** The stream to a node. */
 export interface NodeChannel {
@@ -59,6 +61,9 @@ export class NodeRecord {
   readonly orchestration: Orchestration;
   readonly pace: UpdatePace;
   readonly counters: NodeCounters = { registrations: 0n, updates: 0n, gathered: 0n, limited: 0n, refused: 0n, clockJumps: 0n, floods: 0n, leasesExpired: 0n };
+  peaks = new NodePeaks();
+  /** Capacities that the node does not state, by "class chip". */
+  modelled: ReadonlySet<string> = new Set();
   /** Gathered updates that wait for their turn. */
   pending: NodeUpdate | undefined;
   /** Kinds of notices given lately -> when. */
@@ -93,6 +98,23 @@ export class NodeRecord {
     return { operations, memory: this.description.memoryTotal };
   }
 
+  /** Takes in what benchmarks found; returns what of it does not count as it is. */
+  remodel(measured: readonly MeasuredComputing[], nowMs: number, coefficients: Coefficients): readonly string[] {
+    this.peaks.observeBenchmarks(measured, nowMs);
+    if (this.modelled.size === 0) return [];
+    const { computing, limited } = modelledComputing(this.description.chips, this.peaks, nowMs, coefficients);
+    const changed = computing.filter((entry) => this.modelled.has(`${entry.class} ${entry.chip}`));
+    this.description = { ...this.description, computing: mergeBy(this.description.computing, changed, (entry) => `${entry.class} ${entry.chip}`) };
+    return limited;
+  }
+
+  /** What is announced of its computing power, at the load that a service reports, where the node itself does not say what is free. */
+  computingUnder(utilisation: number | undefined): readonly NamedComputing[] {
+    const there = this.description.computing.filter(({ total }) => total > 0n);
+    if (this.modelled.size === 0 || utilisation === undefined) return there;
+    return there.map((entry) => (this.modelled.has(`${entry.class} ${entry.chip}`) ? freeOf(entry, utilisation) : entry));
+  }
+
   isActive(service: string): boolean {
     return this.orchestration.machines.get(service)?.state === 'active';
   }
@@ -100,6 +122,7 @@ export class NodeRecord {
   /** Takes in the node-wide part of an update; true when something that stands in the facts of instances changed. */
   merge(update: NodeUpdate): boolean {
     const { description } = this;
+    if (update.computing.length > 0) this.modelled = new Set([...this.modelled].filter((key) => !update.computing.some((entry) => `${entry.class} ${entry.chip}` === key)));
     this.description = {
       ...description,
       unixMs: update.unixMs,

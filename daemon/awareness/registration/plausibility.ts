@@ -5,6 +5,7 @@
 import type { NamedComputing } from '../instance.js';
 import type { RegistrationLimits } from '../../config/registration.js';
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
+import { chipFault } from '../../computing/model/chips.js';
 import { CHIP_NAMES, COMPUTING_CLASS_NAMES, STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/names.js';
 import { mergeBy } from './merge.js';
 import { SERVICE_MODES, SERVICE_STATES, type Chip, type NodeDescription, type MeasuredComputing, type NodeInterface, type NodeUpdate, type ServiceOffer, type ServiceReport, type StorageVolume } from './types.js';
@@ -25,9 +26,6 @@ const OPERATIONS_PER_CYCLE: Readonly<Record<string, Readonly<Record<Class, numbe
 };
 /** NPU, TPU and FPGA are not described by cores and clock: at most this a chip, operations per second. */
 const MOST_OF_A_CHIP = 2e16;
-const MOST_CORES: Readonly<Record<string, number>> = { cpu: 1024, gpu: 100_000, dpu: 1024 };
-const MOST_CLOCK_HZ = 1e10;
-const MOST_CHIPS = 1024;
 /** Above this a 64-bit quantity is a negative number of somebody who did not mean to send one. */
 const MOST_QUANTITY = 1n << 62n;
 const MOST_LIST = 64;
@@ -76,12 +74,10 @@ function mostOf(chips: readonly Chip[], kind: string, computingClass: Class): nu
 
 function chips(list: readonly Chip[]): readonly Chip[] {
   few('chips', list);
-  for (const { kind, model, count, cores, clockHz } of list) {
-    word('chip', kind, KINDS);
-    text('chip model', model);
-    inside('number of chips', count, 1, MOST_CHIPS);
-    inside(`cores of a ${kind}`, cores, 0, MOST_CORES[kind] ?? 1_000_000);
-    inside(`clock of a ${kind}`, clockHz, 0, MOST_CLOCK_HZ);
+  for (const chip of list) {
+    text('chip model', chip.model);
+    const fault = chipFault(chip);
+    need(fault === undefined, () => fault!);
   }
   return list;
 }

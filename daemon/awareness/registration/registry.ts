@@ -4,12 +4,14 @@
  */
 import { parseIp, Prefix } from '../../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../../clock.js';
+import { chipFault, type Coefficients } from '../../computing/model/chips.js';
 import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
 import type { InstanceConfig, RouterConfig } from '../../config/types.js';
 import type { EventLog, Severity } from '../../events.js';
 import { Refusal } from '../../refusal.js';
 import type { InstanceFacts, InstanceUpdate } from '../instance.js';
 import { Allocator, type Allocation } from './allocation.js';
+import { modelledComputing, NodePeaks, type ModelledComputing } from './capacity.js';
 import { mergeUpdates } from './merge.js';
 import { NodeRecord, type Authentication, type GrantedService, type NodeChannel, type NodeIdentity } from './node.js';
 import { judgeDescription, judgeUpdate } from './plausibility.js';
@@ -43,6 +45,8 @@ export interface RegistryConfig {
   readonly servicePrefixes: readonly string[];
   /** Instances of the configuration: their numbers, SIDs and services are not for nodes. */
   readonly instances: readonly InstanceConfig[];
+  /** Of the pool model, by kind of chip. */
+  readonly coefficients?: Coefficients;
 }
 
 export interface RegistryParts {
@@ -71,6 +75,8 @@ const NOTICE_MS = 10_000;
 const CLOCK_JUMP_MS = 5000;
 /** First packets of one service ask for activation once in this time. */
 const DEMAND_MS = 200;
+
+const NOTHING_MODELLED: ModelledComputing = { computing: [], limited: [] };
 
 const REPORT = ['computing', 'memory', 'storage', 'interfaces', 'load'];
 
@@ -161,7 +167,13 @@ export class NodeRegistry {
     const barred = known?.pace.barred(now) ?? 0;
     if (barred > 0) throw new Refusal('exhausted', `node ${id} sent too much: it may come back in ${Math.ceil(barred)} ms`);
     if (!known && this.nodes.size >= this.config.registration.maxNodes) throw new Refusal('exhausted', `${this.nodes.size} nodes are registered, which is the limit`);
-    const judged = judgeDescription(stated, policy.limits);
+    const peaks = known?.peaks ?? new NodePeaks();
+    if (!stated.chips.some((chip) => chipFault(chip) !== undefined)) peaks.observeChips(stated.chips, now);
+    peaks.observeBenchmarks(stated.measured, now);
+    // A node that states a number knows better what of it is to be shared.
+    const silent = stated.chips.length > 0 && !stated.computing.some(({ total }) => total > 0n);
+    const model = silent ? modelledComputing(stated.chips, peaks, now, this.config.coefficients ?? {}) : NOTHING_MODELLED;
+    const judged = judgeDescription(silent ? { ...stated, computing: model.computing } : stated, policy.limits);
     if (!judged.ok) {
       if (known) known.counters.refused++;
       throw new Refusal('invalid', judged.reason);
@@ -180,13 +192,15 @@ export class NodeRegistry {
     record.policy = policy;
     record.authenticated = identity.by;
     record.description = judged.value;
+    record.peaks = peaks;
+    record.modelled = new Set(model.computing.map((entry) => `${entry.class} ${entry.chip}`));
     record.pending = undefined;
     record.heardAt = now;
     record.leaseMs = this.config.registration.leaseMs;
     if (!known) record.registeredAt = now;
     record.clockOffsetMs = stated.unixMs - clock.unixMs();
     record.counters.registrations++;
-    this.noteLimited(record, judged.limited);
+    this.noteLimited(record, [...model.limited, ...judged.limited]);
     const services = this.grant(record, judged.value.services, false);
     this.notice(record, known ? 'node.resumed' : 'node.registered', 'info', known ? 'is back' : 'registered', 0);
     const { leaseMs, updateIntervalMs, threshold, activationTimeoutMs, healthCheck } = this.config.registration;
@@ -310,6 +324,7 @@ export class NodeRegistry {
     }
     record.clockOffsetMs = offset;
     const factsChanged = record.merge(update);
+    if (update.measured.length > 0) this.noteLimited(record, record.remodel(update.measured, now, this.config.coefficients ?? {}));
     const commands: ServiceCommand[] = [];
     let statesChanged = false;
     const touched = new Set<string>();
@@ -401,7 +416,7 @@ export class NodeRegistry {
     if (!record.isActive(granted.offer.service)) return;
     this.parts.instances.update(
       { service: granted.offer.service, id: granted.instance },
-      { computing: record.description.computing.filter(({ total }) => total > 0n), load: granted.load, serviceDelay: granted.serviceDelay, health: undefined },
+      { computing: record.computingUnder(granted.load?.utilisation), load: granted.load, serviceDelay: granted.serviceDelay, health: undefined },
     );
   }
 

@@ -1,15 +1,10 @@
 /** What computing nodes and their exit router tell each other (proto/cpn/v1/registration.proto) as values; names for codes. */
+import type { PoolChip } from '../../computing/model/chips.js';
 import type { ServiceDelay } from '../../computing/types.js';
 import type { InstanceUpdate, NamedComputing } from '../instance.js';
 
-/** Chips of one kind and model. */
-export interface Chip {
-  readonly kind: string; // cpu, gpu, dpu, npu, tpu, fpga
-  readonly model: string;
-  readonly count: number;
-  readonly cores: number; // of one chip
-  readonly clockHz: number;
-}
+/** Chips of one kind and model, as the pool model takes them. */
+export type Chip = PoolChip;
 
 export interface StorageVolume {
   readonly name: string;

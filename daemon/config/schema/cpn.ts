@@ -4,6 +4,7 @@ import { canonicalIp } from '../../../dataplane/packet/ip.js';
 import { parseDuration } from '../scalars.js';
 import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, quantity, servicePrefix, text } from './common.js';
 import { healthCheck } from './health.js';
+import { model } from './model.js';
 import { stamp } from './stamp.js';
 import { ways } from './via.js';
 
@@ -76,5 +77,6 @@ export const cpn = mapping({
     rate: integer(0, 1_000_000, 'services a second (0: no limit)').default(500),
     burst: integer(1, 1_000_000, 'a number of services').default(2000),
   }).prefault({}),
+  model: model.prefault({}),
   restartTime: duration(0, 4_095_000, 'up to 4095s').default(60_000),
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { capacityOf, flopsPerCycleOf } from '../../../daemon/agent/capacity.js';
 import { parseAgentConfig, type AgentConfig } from '../../../daemon/agent/config.js';
 import { parseField, sampleOf } from '../../../daemon/agent/fields.js';
 import { describe as describeNode, nodeState, told, updateOf } from '../../../daemon/agent/report.js';
@@ -20,22 +19,9 @@ function config(more = ''): AgentConfig {
   return result.config;
 }
 
-const cpu: ChipUse = { kind: 'cpu', model: 'EPYC', count: 1, cores: 8, clockHz: 3e9, flopsPerCycle: 32, usable: 0.5, free: 0.125 };
+const cpu: ChipUse = { kind: 'cpu', model: 'EPYC', count: 1, cores: 8, clockHz: 3e9, operationsPerCycle: { parallel: 32 }, usable: 0.5, free: 0.125 };
 const running = new Map([[SERVICE, { state: 'active' as const, reason: '' }]]);
 const values = (entries: Record<string, number>) => sampleOf(Object.entries(entries).map(([name, value]) => [parseField(name)!, value] as const), []);
-
-describe('capacity of chips', () => {
-  it('is that of the survey for a GTX 680: 2 x 1536 x 1006 MHz = 3.09 TFLOPS', () => {
-    assert.equal(capacityOf([{ kind: 'gpu', model: 'GTX 680', count: 1, cores: 1536, clockHz: 1.006e9 }]).get('parallel gpu'), 3_090_432_000_000);
-  });
-
-  it('of processors follows their widest vectors', () => {
-    assert.equal(flopsPerCycleOf(new Set(['avx512f', 'avx2', 'fma'])), 64);
-    assert.equal(flopsPerCycleOf(new Set(['avx2', 'fma'])), 32);
-    assert.equal(flopsPerCycleOf(new Set(['avx2'])), 2);
-    assert.equal(capacityOf([cpu]).get('parallel cpu'), 8 * 3e9 * 32);
-  });
-});
 
 describe('what the node tells', () => {
   it('is what may be used, and what of that is free now', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { gradeOf } from '../../../daemon/awareness/grade.js';
+import { gradeOf } from '../../../daemon/computing/model/grade.js';
 import { LocalInstances, type HealthListener, type LocalInstancesConfig } from '../../../daemon/awareness/instances.js';
 import type { InstanceUpdate } from '../../../daemon/awareness/instance.js';
 import { CPN_MAX_SENT, cpnBlockSize, encodeCpnBlock } from '../../../daemon/computing/block.js';

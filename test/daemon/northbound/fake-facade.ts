@@ -397,7 +397,7 @@ export class FakeFacade implements RouterFacade {
       heardMs: 20,
       leaseMs: 9980,
       clockOffsetMs: -3,
-      chips: [{ kind: 'gpu', model: 'GTX 680', count: 2, cores: 1536, clockHz: 1.006e9 }],
+      chips: [{ kind: 'gpu', model: 'GTX 680', count: 2, cores: 1536, clockHz: 1.006e9, operationsPerCycle: { parallel: 2 }, measuredPeak: {} }],
       computing: [{ class: 'parallel', chip: 'gpu', total: 6_180_000_000_000n, residual: 3_000_000_000_000n }],
       memoryTotal: 8_000_000_000n,
       memoryFree: 1_000_000_000n,

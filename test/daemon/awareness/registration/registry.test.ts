@@ -196,6 +196,22 @@ describe('what a node may not do', () => {
     assert.match(capped.limits[0]!, /the limit of the configuration/);
   });
 
+  it('is modelled by its chips where it states no number: the pool model, the load a service reports, and a history that is believed within bounds', () => {
+    const scene = new Scene();
+    const chips = [{ kind: 'gpu', model: 'GTX 680', count: 1, cores: 1536, clockHz: 1.006e9 }];
+    const channel = scene.attach({ chips, computing: [] });
+    const parallel = () => scene.node().computing.find((entry) => entry.class === 'parallel')!;
+    assert.equal(parallel().total, 3_090_432_000_000n);
+    scene.registry.update(channel, update(scene.clock, { services: [{ service: SERVICE, state: undefined, reason: undefined, load: { utilisation: 7500, queueLength: 0, activeFlows: 0 }, serviceDelay: undefined }] }));
+    const [instance] = [...scene.instances.values()];
+    assert.deepEqual(instance!.updates.at(-1)!.computing.find((entry) => entry.class === 'parallel'), { class: 'parallel', chip: 'gpu', total: 3_090_432_000_000n, residual: 772_608_000_000n });
+    scene.attach({ chips: chips.map((chip) => ({ ...chip, measuredPeak: { parallel: 2e12 } })), computing: [] });
+    assert.equal(parallel().total, 2_000_000_000_000n);
+    const boaster = scene.attach({ chips: chips.map((chip) => ({ ...chip, measuredPeak: { parallel: 1e15 } })), computing: [] });
+    assert.equal(parallel().total, 2n * 3_090_432_000_000n);
+    assert.match(boaster.limits[0]!, /historical peak/);
+  });
+
   it('has nonsense refused: negative, not a number, impossible words; what it said before stands', () => {
     const scene = new Scene();
     assert.throws(() => scene.attach({ unixMs: NaN }), refused('invalid', /clock/));

@@ -58,8 +58,8 @@ export const description = (clock: ManualClock, values: Partial<NodeDescription>
   name: 'rack 1',
   unixMs: clock.unixMs(),
   chips: [
-    { kind: 'gpu', model: 'GTX 680', count: 1, cores: 1536, clockHz: 1.006e9 },
-    { kind: 'cpu', model: 'EPYC', count: 1, cores: 8, clockHz: 3e9 },
+    { kind: 'gpu', model: 'GTX 680', count: 1, cores: 1536, clockHz: 1.006e9, operationsPerCycle: { parallel: 2 }, measuredPeak: {} },
+    { kind: 'cpu', model: 'EPYC', count: 1, cores: 8, clockHz: 3e9, operationsPerCycle: {}, measuredPeak: { parallel: 1e11 } },
   ],
   computing: [{ class: 'parallel', chip: 'gpu', total: 3_090_432_000_000n, residual: 1_000_000_000_000n }],
   memoryTotal: 8n << 30n,
