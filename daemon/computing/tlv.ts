@@ -1,4 +1,7 @@
-/** The one TLV form of a CPN block: type 16, length 16 (of the value), value, zero padding to 4 octets (proto/WIRE.md section 1). */
+/**
+ * The TLV form of a CPN block (proto/WIRE.md section 1), which is that of OSPF (RFC 3630 section 2.3.2, RFC 7770 section 2.3): type 16, length 16 (of
+ * the value), value, zero padding to 4 octets.
+ */
 import type { Writer } from '../../dataplane/packet/cursor.js';
 
 export interface TlvFault {

@@ -2,13 +2,18 @@
 import { Reader, Writer } from '../../../dataplane/packet/cursor.js';
 import type { BodyDecoder } from './lsa/body.js';
 import { decodeCpnBody } from './lsa/cpn.js';
+import { decodeExtendedRouterBody } from './lsa/extended-router.js';
 import { decodeAsExternalBody, decodeNssaBody } from './lsa/external.js';
+import { decodeGraceBody } from './lsa/grace.js';
 import { decodeInterAreaPrefixBody } from './lsa/inter-area-prefix.js';
 import { decodeInterAreaRouterBody } from './lsa/inter-area-router.js';
 import { decodeIntraAreaPrefixBody } from './lsa/intra-area-prefix.js';
+import { decodeIntraAreaTeBody } from './lsa/intra-area-te.js';
 import { decodeLinkBody } from './lsa/link.js';
 import { decodeNetworkBody } from './lsa/network.js';
 import { decodeRouterBody } from './lsa/router.js';
+import { decodeRouterInformationBody } from './lsa/router-information.js';
+import { decodeSrv6LocatorBody } from './lsa/srv6-locator.js';
 import { isLsaChecksumRight, lsaChecksum } from './lsa-checksum.js';
 import { readLsaHeader, writeLsaHeader } from './lsa-header.js';
 import { LsType, type Lsa, type LsaBody, type LsaDecoded, type LsaFault, type LsaHeader, LSA_HEADER_LENGTH } from './types.js';
@@ -25,6 +30,11 @@ const DECODERS: ReadonlyMap<number, BodyDecoder> = new Map<number, BodyDecoder>(
   [LsType.nssa, decodeNssaBody],
   [LsType.link, decodeLinkBody],
   [LsType.intraAreaPrefix, decodeIntraAreaPrefixBody],
+  [LsType.intraAreaTe, decodeIntraAreaTeBody],
+  [LsType.grace, decodeGraceBody],
+  [LsType.routerInformation, decodeRouterInformationBody],
+  [LsType.extendedRouter, decodeExtendedRouterBody],
+  [LsType.srv6Locator, decodeSrv6LocatorBody],
 ]);
 
 function decodeBody(raw: Uint8Array, decoder: BodyDecoder | undefined): LsaBody {

@@ -68,7 +68,10 @@ export function decodePacket(bytes: Uint8Array, context: PacketContext): PacketD
   if (length < PACKET_HEADER_LENGTH || length > bytes.length) return failed('length', `packet length ${length} in ${bytes.length} octets`);
   const decoder = DECODERS[type];
   if (!decoder) return failed('type', `packet type ${type}`);
-  if (context.authenticated !== true && checksumOf(bytes, length, context) !== 0) return failed('checksum', 'the checksum is wrong');
+  if (context.authenticated !== true && checksumOf(bytes, length, context) !== 0) {
+    // An authenticated packet has no checksum (RFC 7166 section 4.2): its sender has keys, this router has none.
+    return bytes.length > length ? failed('authentication', 'the checksum is wrong, and a trailer follows that no key is here for') : failed('checksum', 'the checksum is wrong');
+  }
   const routerId = header.u32();
   const areaId = header.u32();
   header.skip(2);

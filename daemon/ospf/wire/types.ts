@@ -32,11 +32,11 @@ export const LsType = {
 
 export type FloodingScope = 'link' | 'area' | 'as' | 'reserved';
 
-/** Bits of the 24-bit Options field (RFC 5340 section A.2; AT: RFC 7166 section 2.1). */
-export const OptionBit = { v6: 0x01, e: 0x02, n: 0x08, r: 0x10, dc: 0x20, at: 0x400 } as const;
+/** Bits of the 24-bit Options field (RFC 5340 section A.2; L: RFC 5613 section 2.1; AT: RFC 7166 section 2.1). */
+export const OptionBit = { v6: 0x01, e: 0x02, n: 0x08, r: 0x10, dc: 0x20, l: 0x200, at: 0x400 } as const;
 
-/** Bits of PrefixOptions (RFC 5340 section A.4.1.1; N: RFC 9513 section 7.1 / RFC 8362 section 3.1). */
-export const PrefixOptionBit = { nu: 0x01, la: 0x02, p: 0x08, dn: 0x10, n: 0x20 } as const;
+/** Bits of PrefixOptions (RFC 5340 section A.4.1.1; N, a prefix of the router itself: RFC 8362 section 3.1; AC, anycast: RFC 9513 section 6). */
+export const PrefixOptionBit = { nu: 0x01, la: 0x02, p: 0x08, dn: 0x10, n: 0x20, ac: 0x80 } as const;
 
 export const MAX_AGE = 3600;
 export const INITIAL_SEQUENCE = -0x7fffffff; // 0x80000001
@@ -193,7 +193,7 @@ export interface RouterInformationLsa {
   readonly kind: 'routerInformation';
   /** Bits of the Informational Capabilities TLV; undefined without one. */
   readonly informational: number | undefined;
-  /** SRv6 Capabilities TLV flags (RFC 9513 section 2). */
+  /** SRv6 Capabilities TLV (RFC 9513 section 2), 16 bits of flags: O, 0x4000, reads the O-flag of an SRH (RFC 9259). */
   readonly srv6: { readonly flags: number } | undefined;
   /** SR-Algorithm TLV (RFC 9513 section 3). */
   readonly algorithms: readonly number[];
