@@ -1,4 +1,7 @@
-/** Which ways have to be watched: for every exit with a candidate those that the configuration lists for its service, else the plain one. */
+/**
+ * Which ways have to be watched: for every exit with a candidate those that the configuration lists for its service, else those that a
+ * routing protocol found, else the plain one.
+ */
 import type { ServiceConfig, TransitPath } from '../config/types.js';
 import type { Candidate } from '../rib/candidate.js';
 import type { WatchedWay } from './path-monitor.js';
@@ -17,11 +20,18 @@ export class ExitWays {
     private readonly candidates: (service: string) => readonly Candidate[],
     /** Told all ways when there are others than before. */
     private readonly watch: (ways: Iterable<WatchedWay>) => void,
+    /** Ways that a routing protocol found, for exits that the configuration lists none for. */
+    private readonly discovered: (exit: string) => readonly TransitPath[] | undefined = () => undefined,
   ) {}
 
   /** Takes over the services of a configuration. */
   configure(services: readonly ServiceConfig[]): void {
     this.via = new Map(services.map(({ id, via }) => [id, via]));
+    this.refresh();
+  }
+
+  /** Other ways were discovered. */
+  refresh(): void {
     this.track([...this.namesOfService.keys()]);
   }
 
@@ -59,7 +69,7 @@ export class ExitWays {
     const via = this.via.get(service) ?? this.via.get('default') ?? {};
     const ways = new Map<string, WatchedWay>();
     for (const { exit, instance } of this.candidates(service)) {
-      for (const { segments, back } of via[exit] ?? PLAIN) {
+      for (const { segments, back } of via[exit] ?? this.discovered(exit) ?? PLAIN) {
         const first = segments[0] ?? instance.sid?.sid;
         const name = wayName(exit, segments);
         if (first !== undefined && !ways.has(name)) ways.set(name, { exit, transit: segments, back, first });

@@ -6,7 +6,7 @@ import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type Punt
 import { FLOW_KEY_LENGTH, flowKeyAddress, flowKeyAddressText } from '../../dataplane/packet/flow-key.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../clock.js';
-import type { ServiceConfig } from '../config/types.js';
+import type { ServiceConfig, TransitPath } from '../config/types.js';
 import type { Logger } from '../log.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import { isUsable } from './feasibility.js';
@@ -40,6 +40,8 @@ export interface SteeringOptions {
   pathState(exit: string, transit: readonly string[]): PathState;
   /** Whether a transit SID resolves by a route that is not the default route; asked where segment lists begin with one. */
   sidResolves?(sid: string): boolean;
+  /** Ways to an exit that a routing protocol found, in order of preference, for exits that the configuration lists none for; the same list until it changes. */
+  discoveredWays?(exit: string): readonly TransitPath[] | undefined;
   /** Called with the service of a first packet that found no candidate. */
   onDemand?(service: string): void;
   /** Random 32 bits: clients must not be able to choose hash collisions. */
@@ -405,7 +407,7 @@ export class Steering {
   }
 
   private wayTo(exit: string, state: ServiceState): ChosenWay {
-    return chooseWay(state.via[exit], (transit) => {
+    return chooseWay(state.via[exit] ?? this.parts.discoveredWays?.(exit), (transit) => {
       const path = this.parts.pathState(exit, transit);
       const first = transit[0];
       return { path, resolves: first !== undefined && this.parts.sidResolves ? this.parts.sidResolves(first) : path.resolved };

@@ -3,7 +3,7 @@ import type { InterfaceCounters, LinkState } from '../../../dataplane/dataplane.
 import type { Clock, Timer } from '../../clock.js';
 import type { Config } from '../../config/types.js';
 import { LinkMeter, type LinkMeasurement } from './meter.js';
-import { coreLinks, linkNeighbours, type LinkNeighbour } from './neighbours.js';
+import { coreLinks, linkNeighbours, type DiscoveredNeighbour, type LinkNeighbour } from './neighbours.js';
 import { LoadMeter, type LinkLoad } from './utilisation.js';
 
 export interface LinkReport {
@@ -28,6 +28,7 @@ export class LinkAwareness {
   private readonly meter: LinkMeter | undefined;
   private readonly loads = new Map<string, LoadMeter>();
   private neighbours: readonly LinkNeighbour[] = [];
+  private discovered: readonly DiscoveredNeighbour[] = [];
   private timer: Timer | undefined;
   private stopped = false;
 
@@ -58,11 +59,17 @@ export class LinkAwareness {
     this.linksChanged();
   }
 
+  /** What a routing protocol says who is behind the links. */
+  discover(neighbours: readonly DiscoveredNeighbour[]): void {
+    this.discovered = neighbours;
+    this.linksChanged();
+  }
+
   /** Interfaces or their addresses changed. */
   linksChanged(): void {
     if (this.stopped) return;
     const links = this.source.links();
-    this.neighbours = linkNeighbours(this.config, links);
+    this.neighbours = linkNeighbours(this.config, links, this.discovered);
     const core = coreLinks(this.config, links).filter(({ up }) => up);
     this.meter?.setLinks(
       core,

@@ -11,6 +11,12 @@ export interface LinkNeighbour {
   readonly neighbour: string;
 }
 
+/** A neighbour that a routing protocol found, by its (link-local) address. */
+export interface DiscoveredNeighbour {
+  readonly interface: string;
+  readonly neighbour: string;
+}
+
 const addressOf = (text: string): string => text.slice(0, text.indexOf('/'));
 const isIpv6 = (text: string): boolean => text.includes(':');
 const LINK_LOCAL = Prefix.from('fe80::/10');
@@ -24,11 +30,12 @@ export function coreLinks(config: Pick<Config, 'interfaces'>, links: readonly Li
 }
 
 /**
- * Neighbours that the configuration names: next hops of End.X SIDs and of static routes, and BGP neighbors, as far as they are on a link of an
- * IPv6 address of ours.
+ * Neighbours that a routing protocol found, and those that the configuration names: next hops of End.X SIDs and of static routes, and BGP neighbors,
+ * as far as they are on a link of an IPv6 address of ours.
  */
-export function linkNeighbours(config: Pick<Config, 'interfaces' | 'static' | 'bgp'>, links: readonly LinkState[]): LinkNeighbour[] {
+export function linkNeighbours(config: Pick<Config, 'interfaces' | 'static' | 'bgp'>, links: readonly LinkState[], discovered: readonly DiscoveredNeighbour[] = []): LinkNeighbour[] {
   const named: { readonly interface?: string; readonly neighbour: string }[] = [
+    ...discovered,
     ...Object.entries(config.interfaces).flatMap(([name, { endX }]) => (endX === undefined ? [] : [{ interface: name, neighbour: endX }])),
     ...config.static.flatMap(({ nextHops }) =>
       nextHops.flatMap(({ via, interface: name }) => (via === undefined || !isIpv6(via) ? [] : [{ ...(name !== undefined && { interface: name }), neighbour: via }])),

@@ -1,0 +1,186 @@
+/**
+ * Computing state in OSPFv3 (proto/WIRE.md section 3): own advertisements out as CPN LSAs, those of other routers in. One LSA a service and
+ * router, several where it does not fit, each with the same Service, Origin and sequence. Content of others counts while their router is reachable.
+ */
+import { Prefix } from '../../dataplane/packet/ip.js';
+import { cpnBlockSize, cpnInstanceSize, encodeCpnBlock } from '../computing/block.js';
+import type { CpnBlock, Instance } from '../computing/types.js';
+import type { Advertisement } from '../rib/candidate.js';
+import { formatId } from './ids.js';
+import { LSA_HEADER_LENGTH, type Lsa, type LsaKey } from './wire/types.js';
+
+/** Longest CPN LSA, header included, octets. */
+const MAX_LSA = 1300;
+const MAX_BLOCK = MAX_LSA - LSA_HEADER_LENGTH;
+
+/** Self-originated LSAs of one type with area scope, as the engine takes them. */
+export interface LsaOriginator {
+  /** Originates, or originates anew when the body differs (paced by MinLSInterval). */
+  originate(type: number, id: number, body: Uint8Array): void;
+  /** Ages it out of the area; no error where there is none. */
+  flush(type: number, id: number): void;
+}
+
+/** Where advertisements of other routers go: the computing RIB. */
+export interface AdvertisementSink {
+  advertise(advertisement: Advertisement): void;
+  withdraw(source: 'ospf', peer: string, pathId: number, service: string): boolean;
+  flush(): void;
+}
+
+export interface CpnLsaFault {
+  readonly key: LsaKey;
+  readonly reason: string;
+}
+
+const MAPPED = '::ffff:';
+
+/** The Service TLV has room for IPv6: an IPv4 service ID stands in it as IPv4-mapped address (RFC 4291 section 2.5.5.2). */
+const servicePrefix = (service: string): Prefix => Prefix.host(service.includes(':') ? service : `${MAPPED}${service}`);
+const serviceAddress = ({ address }: Prefix): string => (address.startsWith(MAPPED) && address.includes('.') ? address.slice(MAPPED.length) : address);
+
+/** Cuts the instances of an advertisement into blocks that fit an LSA each. Throws RangeError for an instance that fits none. */
+export function cutBlocks(service: Prefix, { exit, sequence, originatedAt, validityMs, instances }: Advertisement): CpnBlock[] {
+  const origin = { exit, sequence, originatedAt, validity: Math.ceil(validityMs / 1000) };
+  const empty = cpnBlockSize({ service, origin, instances: [] });
+  const blocks: CpnBlock[] = [];
+  let current: Instance[] = [];
+  let size = empty;
+  for (const instance of instances) {
+    const more = cpnInstanceSize(instance);
+    if (empty + more > MAX_BLOCK) throw new RangeError(`instance ${instance.id} of ${service.address} takes ${more} octets: more than a CPN LSA has room for`);
+    if (size + more > MAX_BLOCK) {
+      blocks.push({ service, origin, instances: current });
+      current = [];
+      size = empty;
+    }
+    current.push(instance);
+    size += more;
+  }
+  blocks.push({ service, origin, instances: current });
+  return blocks;
+}
+
+/** Announces own advertisements. */
+export class CpnOrigination {
+  /** Link State IDs in use, by service. */
+  private readonly ids = new Map<string, number[]>();
+  private readonly free: number[] = [];
+  private next = 1;
+
+  constructor(
+    private readonly lsType: number,
+    private readonly originator: LsaOriginator,
+    /** An advertisement that cannot be announced, and why. */
+    private readonly refused: (service: string, reason: string) => void,
+  ) {}
+
+  /** One of each service; without instances it is withdrawn. */
+  announce(advertisements: readonly Advertisement[]): void {
+    for (const advertisement of advertisements) this.announceOne(advertisement);
+  }
+
+  private announceOne(advertisement: Advertisement): void {
+    const { service } = advertisement;
+    let bodies: Uint8Array[] = [];
+    try {
+      if (advertisement.instances.length > 0) bodies = cutBlocks(servicePrefix(service), advertisement).map(encodeCpnBlock);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.refused(service, error.message);
+    }
+    const held = this.ids.get(service) ?? [];
+    while (held.length < bodies.length) held.push(this.free.pop() ?? this.next++);
+    bodies.forEach((body, index) => this.originator.originate(this.lsType, held[index]!, body));
+    for (const id of held.splice(bodies.length)) {
+      this.originator.flush(this.lsType, id);
+      this.free.push(id);
+    }
+    if (held.length > 0) this.ids.set(service, held);
+    else this.ids.delete(service);
+  }
+}
+
+interface HeldLsa {
+  readonly router: number;
+  readonly advertisement: Advertisement;
+}
+
+const keyText = ({ id, router }: LsaKey): string => `${router} ${id}`;
+
+/** Takes the CPN LSAs of other routers into the computing RIB. */
+export class CpnReception {
+  private readonly held = new Map<string, HeldLsa>();
+  private readonly keysOf = new Map<number, Set<string>>();
+
+  constructor(
+    private readonly ownRouter: number,
+    private readonly sink: AdvertisementSink,
+    private readonly isReachable: (router: number) => boolean,
+    /** One call for each LSA whose content does not count. */
+    private readonly fault: (fault: CpnLsaFault) => void,
+  ) {}
+
+  /** CPN LSAs that came, changed or went (`lsa` undefined). */
+  lsasChanged(changes: readonly { readonly key: LsaKey; readonly lsa: Lsa | undefined }[]): void {
+    for (const { key, lsa } of changes) {
+      if (key.router === this.ownRouter) continue;
+      const advertisement = lsa && this.advertisementOf(key, lsa);
+      const text = keyText(key);
+      const before = this.held.get(text);
+      if (before && before.advertisement.service !== advertisement?.service) this.drop(text, before);
+      if (!advertisement) continue;
+      this.held.set(text, { router: key.router, advertisement });
+      const keys = this.keysOf.get(key.router) ?? new Set<string>();
+      this.keysOf.set(key.router, keys.add(text));
+      if (this.isReachable(key.router)) this.sink.advertise(advertisement);
+    }
+    this.sink.flush();
+  }
+
+  reachabilityChanged(changes: readonly { readonly routerId: number; readonly reachable: boolean }[]): void {
+    for (const { routerId, reachable } of changes) {
+      for (const text of this.keysOf.get(routerId) ?? []) {
+        const { advertisement } = this.held.get(text)!;
+        if (reachable) this.sink.advertise(advertisement);
+        else this.sink.withdraw('ospf', advertisement.peer, advertisement.pathId, advertisement.service);
+      }
+    }
+    this.sink.flush();
+  }
+
+  private drop(text: string, { router, advertisement }: HeldLsa): void {
+    this.held.delete(text);
+    const keys = this.keysOf.get(router);
+    keys?.delete(text);
+    if (keys?.size === 0) this.keysOf.delete(router);
+    this.sink.withdraw('ospf', advertisement.peer, advertisement.pathId, advertisement.service);
+  }
+
+  private advertisementOf(key: LsaKey, { body }: Lsa): Advertisement | undefined {
+    const refuse = (reason: string): undefined => {
+      this.fault({ key, reason });
+      return undefined;
+    };
+    if (body.kind !== 'cpn') { refuse(body.kind === 'malformed' ? body.reason : 'not a CPN LSA'); return; }
+    const { block: decoded } = body;
+    if (decoded.kind === 'foreign') return undefined;
+    if (decoded.kind === 'framingFault') { refuse(`${decoded.reason} at octet ${decoded.offset}`); return; }
+    for (const event of decoded.events) this.fault({ key, reason: event.reason });
+    const { service, origin, instances } = decoded.block;
+    if (!service || !origin) return undefined;
+    if (service.length !== service.bytes.length * 8) { refuse(`${service.toString()} is no single service ID`); return; }
+    return {
+      service: serviceAddress(service),
+      exit: origin.exit,
+      source: 'ospf',
+      peer: formatId(key.router),
+      pathId: key.id,
+      sequence: origin.sequence,
+      originatedAt: origin.originatedAt,
+      validityMs: origin.validity * 1000,
+      instances,
+      stale: false,
+    };
+  }
+}
