@@ -2,7 +2,7 @@
 import { fieldName, HIDDEN, isSecret, type ConfigPath } from './errors.js';
 import type { Config } from './types.js';
 
-export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bgp' | 'ospf' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
+export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bfd' | 'bgp' | 'ospf' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
 
 /** `now`: nothing visible but the change. `session`: the BGP session of that neighbor ends and starts anew. `restart`: only a restart of cpnd takes it over. */
 export type ConfigEffect = 'now' | 'session' | 'restart';
@@ -35,11 +35,12 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['router', 'router', 'restart'],
   ['interfaces', 'interfaces', 'now'],
   ['static', 'static', 'now'],
+  ['bfd', 'bfd', 'now'],
   ['bgp.networks', 'bgp', 'now'],
   ['bgp.vpn', 'bgp', 'now'],
   ['bgp.neighbors.*.description', 'bgp', 'now'],
   ['bgp.neighbors.*.connectRetryMs', 'bgp', 'now'],
-  ...['import', 'export', 'cpn', 'cpnAccept', 'maxPrefix', 'group', 'allowAsIn', 'advertisePeerAs', 'removePrivateAs', 'nextHopSelf', 'advertisementIntervalMs'].map((field) => [`bgp.neighbors.*.${field}`, 'bgp', 'now'] as const),
+  ...['import', 'export', 'cpn', 'cpnAccept', 'maxPrefix', 'group', 'allowAsIn', 'advertisePeerAs', 'removePrivateAs', 'nextHopSelf', 'advertisementIntervalMs', 'bfd'].map((field) => [`bgp.neighbors.*.${field}`, 'bgp', 'now'] as const),
   ['bgp.neighbors', 'bgp', 'session'],
   ['bgp.clusterId', 'bgp', 'now'],
   ['bgp.dynamic', 'bgp', 'now'],

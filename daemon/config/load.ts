@@ -1,4 +1,5 @@
 /** Reads a configuration: YAML, shape, defaults, cross-field checks. Every fault names file, line, column, field and what was expected. */
+import { checkBfd } from './check-bfd.js';
 import { checkBgpNames } from './check-bgp.js';
 import { checkOspf } from './check-ospf.js';
 import { checkConfig } from './check.js';
@@ -30,7 +31,7 @@ export function loadConfig(path: string): ConfigResult {
 export function parseConfig(text: string, file = 'cpnd.yaml'): ConfigResult {
   const document = readDocument(fileSchema, text, file);
   if (!document.ok) return document;
-  const misnamed = [...checkBgpNames(document.value.bgp), ...checkOspf(document.value)];
+  const misnamed = [...checkBgpNames(document.value.bgp), ...checkOspf(document.value), ...checkBfd(document.value)];
   if (misnamed.length > 0) return { ok: false, errors: misnamed.map(({ path, expected, found }) => document.error(path, expected, found)) };
   const config = resolveConfig(document.value);
   const checked = checkConfig(config);

@@ -1,5 +1,6 @@
 /** The BGP part of the effective configuration: what neighbors take from their groups, and defaults that depend on other fields. */
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
+import { bfdProfileName } from './resolve-bfd.js';
 import type { FileConfig } from './schema.js';
 import type { BgpConfig, BgpNeighborConfig, BgpVpnConfig, DynamicNeighborsConfig } from './types.js';
 
@@ -69,13 +70,15 @@ function resolveNeighbor(address: string, options: Options, ownAs: number, file:
   const ttl = gtsmHops === undefined ? (options.ttl ?? (internal ? 255 : 1)) : 255;
   const filter = internal ? 'any' : 'none'; // RFC 8212
   const addPath = options.addPath ?? (cpn ? 'both' : 'none');
-  const onLink = (gtsmHops ?? ttl) === 1 ? ownAddressTowards(address, file) : undefined;
+  const linkAddress = ownAddressTowards(address, file);
+  const isOneHop = (gtsmHops ?? ttl) === 1;
+  const localAddress = options.localAddress ?? (isOneHop ? linkAddress : undefined) ?? file.router.loopback;
   return {
     address,
     port: options.port ?? 179,
     as,
     group: options.group,
-    localAddress: options.localAddress ?? onLink ?? file.router.loopback,
+    localAddress,
     description: options.description ?? '',
     passive: options.passive ?? false,
     holdTimeMs: options.holdTime ?? 90_000,
@@ -87,6 +90,7 @@ function resolveNeighbor(address: string, options: Options, ownAs: number, file:
     ttl,
     minimumTtl: gtsmHops === undefined ? undefined : 255 - gtsmHops + 1,
     password: options.password,
+    bfd: resolveBgpBfd(options.bfd, !isOneHop && localAddress !== linkAddress),
     cpn,
     cpnAccept: options.cpnAccept ?? [],
     addPath: { receive: addPath === 'both' || addPath === 'receive', send: addPath === 'both' || addPath === 'send' },
@@ -101,6 +105,13 @@ function resolveNeighbor(address: string, options: Options, ownAs: number, file:
     import: options.import ?? filter,
     export: options.export ?? filter,
   };
+}
+
+/** A neighbor that is not on a link of ours takes more than one hop. */
+function resolveBgpBfd(bfd: Options['bfd'], isFar: boolean): BgpNeighborConfig['bfd'] {
+  if (bfd === undefined || bfd === false) return undefined;
+  if (typeof bfd !== 'object') return { profile: bfdProfileName(bfd) ?? 'default', strict: false, multihop: isFar };
+  return { profile: bfd.profile, strict: bfd.strict, multihop: bfd.multihop ?? isFar };
 }
 
 function prefixLimits(limits: Options['maxPrefix']): BgpNeighborConfig['maxPrefix'] {

@@ -1,5 +1,6 @@
 /** The OSPFv3 part of a file: defaults that depend on other fields. */
 import type { OspfConfig, OspfInterfaceConfig, RedistributeConfig } from '../ospf/types.js';
+import { bfdProfileName } from './resolve-bfd.js';
 import type { FileConfig } from './schema.js';
 
 type FileOspf = NonNullable<FileConfig['ospf']>;
@@ -8,8 +9,6 @@ type FileInterface = FileOspf['interfaces'][string];
 /** What a cost of 1 stands for, bit/s. */
 const REFERENCE_BANDWIDTH = 100_000_000_000n;
 const DEFAULT_COST = 10;
-/** BFD profile of `bfd: true`. */
-const DEFAULT_BFD_PROFILE = 'default';
 
 export function resolveOspf(ospf: FileOspf, file: FileConfig): OspfConfig {
   const { initialDelay, shortDelay, longDelay, timeToLearn, holdDown } = ospf.spf;
@@ -48,7 +47,7 @@ function resolveInterface(name: string, options: FileInterface, ospf: FileOspf, 
     instanceId: options.instanceId ?? ospf.instanceId,
     mtuIgnore: options.mtuIgnore,
     passive: options.passive,
-    bfd: options.bfd === false ? undefined : options.bfd === true ? DEFAULT_BFD_PROFILE : options.bfd,
+    bfd: bfdProfileName(options.bfd),
     authentication: options.authentication,
   };
 }

@@ -4,6 +4,7 @@ import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
 import { resolveModel } from './model.js';
 import { resolveRegistration } from './registration.js';
+import { resolveBfd } from './resolve-bfd.js';
 import { resolveBgp } from './resolve-bgp.js';
 import { resolveOspf } from './resolve-ospf.js';
 import { resolveTelemetry } from './resolve-telemetry.js';
@@ -23,6 +24,7 @@ export function resolveConfig(file: FileConfig): Config {
       Object.entries(file.interfaces).map(([name, { role, addresses, endX, bandwidth }]) => [name, { role, addresses, endX, bandwidth }]),
     ),
     static: file.static.map(resolveStatic),
+    bfd: resolveBfd(file.bfd),
     bgp: file.bgp && resolveBgp(file.bgp, file),
     ospf: file.ospf && resolveOspf(file.ospf, file),
     cpn: {

@@ -3,6 +3,7 @@
  * depends on other fields is decided in resolve.ts and check.ts.
  */
 import type { z } from 'zod';
+import { bfd } from './schema/bfd.js';
 import { bgp } from './schema/bgp.js';
 import { byKey, interfaceName, list, mapping, oneOf, text } from './schema/common.js';
 import { cpn } from './schema/cpn.js';
@@ -17,6 +18,7 @@ export const fileSchema = mapping({
   router,
   interfaces: byKey(interfaceName, interfaceConfig, 'interfaces by name').default({}),
   static: list(staticRoute, 'static routes').default([]),
+  bfd: bfd.prefault({}),
   bgp: bgp.optional(),
   ospf: ospf.optional(),
   cpn: cpn.prefault({}),

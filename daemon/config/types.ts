@@ -5,6 +5,7 @@
 import type { ModelConfig } from './model.js';
 import type { InterfaceRole } from '../../dataplane/dataplane.js';
 import type { PrefixRange } from '../bgp/policy/prefix-list.js';
+import type { BfdConfig } from '../bfd/types.js';
 import type { FamilyName } from '../bgp/wire/families.js';
 import type { OspfConfig } from '../ospf/types.js';
 import type { PolicyConfig } from './schema/bgp-policy.js';
@@ -15,6 +16,7 @@ export interface Config {
   /** By interface name; an interface not named here is `core`. */
   readonly interfaces: Readonly<Record<string, InterfaceConfig>>;
   readonly static: readonly StaticRouteConfig[];
+  readonly bfd: BfdConfig;
   readonly bgp: BgpConfig | undefined;
   readonly ospf: OspfConfig | undefined;
   readonly cpn: CpnConfig;
@@ -136,6 +138,8 @@ export interface BgpNeighborConfig {
   readonly minimumTtl: number | undefined;
   /** Key of the TCP MD5 signature (RFC 2385). Secret: for the kernel only, in no message, view or difference. */
   readonly password: string | undefined;
+  /** BFD watches the neighbor (RFC 5882 section 10); undefined: it does not. */
+  readonly bfd?: BgpBfdConfig | undefined;
   /** May carry service routes (proto/WIRE.md section 2). */
   readonly cpn: boolean;
   /** Service prefixes this eBGP peer may announce (iBGP: all). */
@@ -159,6 +163,15 @@ export interface BgpNeighborConfig {
   /** RFC 8212: eBGP without policy neither imports nor exports. */
   readonly import: RouteFilterConfig;
   readonly export: RouteFilterConfig;
+}
+
+export interface BgpBfdConfig {
+  /** Name of a profile. */
+  readonly profile: string;
+  /** No session without BFD. */
+  readonly strict: boolean;
+  /** RFC 5883; otherwise the neighbor is on a link of ours (RFC 5881). */
+  readonly multihop: boolean;
 }
 
 /** When a service is announced anew (awareness/announcement-control.ts). */

@@ -2,6 +2,7 @@
  * A UDP socket over IPv6 that tells when the kernel received each packet, and with which hop limit, and when it handed each sent one to
  * the driver. Packets take a segment list where one is set: an SRH (RFC 8754) that the kernel puts in by itself.
  */
+import { controlMessages } from '../../../dataplane/packet/control-messages.js';
 import { formatIp, parseIp } from '../../../dataplane/packet/ip.js';
 import { native, type PollHandle } from '../../../dataplane/native/index.js';
 import { srhLength, writeSrh } from '../../../dataplane/packet/srh.js';
@@ -58,16 +59,6 @@ export function socketAddress(address: string, port: number, scope = 0): Uint8Ar
 }
 
 const seconds = (view: DataView, at: number): bigint => view.getBigInt64(at, true) * 1_000_000_000n + view.getBigInt64(at + 8, true);
-
-/** The control messages that are whole (cmsg(3), 64-bit little-endian): level, type, start and octets of the data. */
-function* controlMessages(view: DataView): Generator<readonly [level: number, type: number, at: number, length: number]> {
-  for (let at = 0; at + 16 <= view.byteLength; ) {
-    const length = Number(view.getBigUint64(at, true));
-    if (length < 16 || at + length > view.byteLength) return;
-    yield [view.getInt32(at + 8, true), view.getInt32(at + 12, true), at + 16, length - 16];
-    at += (length + 7) & ~7;
-  }
-}
 
 /** What the kernel said beside a packet. */
 export function readControl(control: Uint8Array): { receivedNs: bigint | undefined; hopLimit: number | undefined } {

@@ -1,6 +1,7 @@
 /** BGP: the speaker, its neighbors, and what they have in common. */
 import { z } from 'zod';
 import { parseDuration } from '../scalars.js';
+import { bgpBfd } from './bfd.js';
 import { asNumber, asPathLists, policies, prefixLists } from './bgp-policy.js';
 import { families, vpn } from './bgp-vpn.js';
 import { byKey, dottedQuad, duration, flag, integer, ip, line, list, mapping, name, oneOf, port, prefix, quantity, text } from './common.js';
@@ -45,6 +46,7 @@ const options = {
   ttl: integer(1, 255, 'a hop limit').optional(),
   gtsm: gtsm.optional(),
   password: password.optional(),
+  bfd: bgpBfd.optional(),
   cpn: flag.optional(),
   cpnAccept: list(prefix, 'service prefixes').optional(),
   addPath: oneOf('both', 'receive', 'send', 'none').optional(),

@@ -1,4 +1,5 @@
 /** OSPFv3 (RFC 5340): one area, its interfaces, what is announced into it, and how fast routes follow. */
+import { bfdProfile } from './bfd.js';
 import { byKey, duration, flag, integer, interfaceName, ipv6Prefix, list, mapping, oneOf, text, U32 } from './common.js';
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
 
@@ -27,7 +28,7 @@ const ospfInterface = mapping({
   instanceId: integer(0, 255, 'an instance ID').optional(),
   mtuIgnore: flag.default(false),
   passive: flag.default(false),
-  bfd: flag.or(text('true, false or the name of a BFD profile', (value) => (value === '' ? undefined : value))).default(false),
+  bfd: bfdProfile.default(false),
   authentication: list(authentication, 'keys').max(8, { error: 'at most 8 keys' }).default([]),
   area: areaId.optional(),
 });
