@@ -4,10 +4,10 @@
  */
 import { Prefix } from '../../dataplane/packet/ip.js';
 import { cpnBlockSize, cpnInstanceSize, encodeCpnBlock } from '../computing/block.js';
-import type { CpnBlock, Instance } from '../computing/types.js';
+import type { CpnBlock, Instance, Origin } from '../computing/types.js';
 import type { Advertisement } from '../rib/candidate.js';
 import { formatId } from './ids.js';
-import { LSA_HEADER_LENGTH, type Lsa, type LsaKey } from './wire/types.js';
+import { LSA_HEADER_LENGTH, type Lsa, type LsaBody, type LsaKey } from './wire/types.js';
 
 /** Longest CPN LSA, header included, octets. */
 const MAX_LSA = 1300;
@@ -158,18 +158,10 @@ export class CpnReception {
   }
 
   private advertisementOf(key: LsaKey, { body }: Lsa): Advertisement | undefined {
-    const refuse = (reason: string): undefined => {
-      this.fault({ key, reason });
-      return undefined;
-    };
-    if (body.kind !== 'cpn') { refuse(body.kind === 'malformed' ? body.reason : 'not a CPN LSA'); return; }
-    const { block: decoded } = body;
-    if (decoded.kind === 'foreign') return undefined;
-    if (decoded.kind === 'framingFault') { refuse(`${decoded.reason} at octet ${decoded.offset}`); return; }
-    for (const event of decoded.events) this.fault({ key, reason: event.reason });
-    const { service, origin, instances } = decoded.block;
-    if (!service || !origin) return undefined;
-    if (service.length !== service.bytes.length * 8) { refuse(`${service.toString()} is no single service ID`); return; }
+    const content = contentOf(body);
+    for (const reason of content.faults) this.fault({ key, reason });
+    if (!content.block) return undefined;
+    const { service, origin, instances } = content.block;
     return {
       service: serviceAddress(service),
       exit: origin.exit,
@@ -183,4 +175,17 @@ export class CpnReception {
       stale: false,
     };
   }
+}
+
+/** The block of a CPN LSA where it makes candidates, and what is wrong with it; a foreign block is neither. */
+function contentOf(body: LsaBody): { readonly block?: CpnBlock & { readonly service: Prefix; readonly origin: Origin }; readonly faults: readonly string[] } {
+  if (body.kind === 'malformed') return { faults: [body.reason] };
+  if (body.kind !== 'cpn' || body.block.kind === 'foreign') return { faults: [] };
+  if (body.block.kind === 'framingFault') return { faults: [`${body.block.reason} at octet ${body.block.offset}`] };
+  const { block, events } = body.block;
+  const faults = events.map(({ reason }) => reason);
+  const { service, origin, instances } = block;
+  if (!service || !origin) return { faults };
+  if (service.length !== service.bytes.length * 8) return { faults: [...faults, `${service.toString()} is no single service ID`] };
+  return { block: { service, origin, instances }, faults };
 }
