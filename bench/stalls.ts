@@ -103,7 +103,7 @@ class Bench {
     // Pinned maps are found again: a second handle, to fill them as the BPF program would.
     this.maps = loadBpf(bpffs, options);
     this.rib = new ComputingRib({ clock: systemClock, log: silentLogger, ownExit: 'fc00:0:1::1' });
-    const config = { services: [], flowIdleMs: IDLE_MS, maxFlows: options.maxFlows, restartTimeMs: 60_000 };
+    const config = { services: [], flowIdleMs: IDLE_MS, maxFlows: options.maxFlows, restartTimeMs: 60_000, prediction: { model: 'learned', horizonMs: 1000 } } as const;
     this.steering = new Steering({ clock: systemClock, log: silentLogger, rib: this.rib, flows: this.table, config, pathState: () => PATH, seed: 1 });
     this.rib.onChange((services) => this.steering.onRibChange(services));
     this.steering.start();

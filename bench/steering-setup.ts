@@ -68,7 +68,7 @@ export function createCore(maxFlows: number): Core {
     log: silentLogger,
     rib,
     flows,
-    config: { services: [], flowIdleMs: 300_000, maxFlows, restartTimeMs: 60_000 },
+    config: { services: [], flowIdleMs: 300_000, maxFlows, restartTimeMs: 60_000, prediction: { model: 'learned', horizonMs: 1000 } },
     pathState: (exit) => (dead.has(exit) ? { ...path, alive: false } : path),
     seed: 1,
   });

@@ -417,7 +417,8 @@ export class FacadeOverRouter implements RouterFacade {
   explain(request: ExplainRequest): ExplainAnswer {
     const { steering, clock } = this.parts;
     const stated = { ...requirementsOfDefaults(request.requirements), workload: request.workload, dataSize: request.dataSize };
-    const answer = explain(steering, request.service, clock.now(), { ...NO_REQUIREMENTS, ...stated }, request.from);
+    const now = clock.now();
+    const answer = explain(steering, request.service, now, { ...NO_REQUIREMENTS, ...stated }, request.from);
     const best = answer.chosen?.member;
     return {
       service: answer.service,
@@ -433,6 +434,7 @@ export class FacadeOverRouter implements RouterFacade {
         score,
         weight,
         best: input === best,
+        forecast: input.forecast?.view(now),
       })),
       chosen: answer.chosen && {
         exit: answer.chosen.member.exit,

@@ -406,7 +406,7 @@ function dataplaneOptions(config: Config): DataplaneOptions {
 }
 
 function steeringConfig({ cpn, dataplane }: Config): SteeringConfig {
-  return { services: cpn.services, flowIdleMs: dataplane.flowIdleMs, maxFlows: dataplane.maxFlows, restartTimeMs: cpn.restartTimeMs };
+  return { services: cpn.services, flowIdleMs: dataplane.flowIdleMs, maxFlows: dataplane.maxFlows, restartTimeMs: cpn.restartTimeMs, prediction: cpn.prediction };
 }
 
 function stampSettings({ router, cpn }: Config): StampSettings {

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { RequirementDefaults } from '../../daemon/config/types.js';
+import type { LoadForecastView } from '../../daemon/northbound/facade.js';
 import { address, objective, quantity, whole, type Weights } from '../arguments.js';
 import { CommandFailure, EXIT_NO, EXIT_USAGE } from '../exit.js';
 import type { Session } from '../session.js';
@@ -23,6 +24,14 @@ interface Options {
 }
 
 const ANY = 0xffff_ffff;
+
+const percent = (hundredths: number): string => `${(hundredths / 100).toFixed(1)}%`;
+
+/** 40.0% -> 36.1% +-3.2 (4.1), queue 3 -> 2. */
+function expectation({ announced, predicted, error, lastValueError }: LoadForecastView): string {
+  const known = error === undefined || lastValueError === undefined ? '' : ` +-${(error / 100).toFixed(1)} (${(lastValueError / 100).toFixed(1)})`;
+  return `${percent(announced.utilisation)} -> ${percent(predicted.utilisation)}${known}, queue ${announced.queueLength} -> ${predicted.queueLength}`;
+}
 
 function requirements(options: Options): RequirementDefaults {
   if (options.minOps !== undefined && options.class === undefined) throw new CommandFailure(EXIT_USAGE, '--min-ops needs --class');
@@ -70,19 +79,22 @@ export function explain(root: Command, session: Session): void {
       const answer = await session.call((methods) => methods.computingMethods.explain, request);
       if (!answer.chosen) session.exitStatus = EXIT_NO;
       await session.answer(answer, async () => {
-        const { colours, microseconds, table } = await import('../table.js');
+        const { colours, duration, microseconds, table } = await import('../table.js');
         const rows = answer.candidates.map((candidate) => [
           candidate.best ? '*' : candidate.feasible ? ' ' : '!',
           `${candidate.exit}#${candidate.instance}`,
           microseconds(candidate.pathDelayUs),
           microseconds(candidate.serviceDelayUs),
           microseconds(candidate.latencyUs),
+          candidate.forecast && expectation(candidate.forecast),
           candidate.score === undefined ? undefined : Number(candidate.score.toPrecision(4)),
           Number(candidate.weight.toFixed(3)),
           candidate.reasons.join('; '),
         ]);
         const lines = [`service       ${answer.service}`, ...answer.requirements.map((line, index) => `${index === 0 ? 'requirements' : '            '}  ${line}`)];
-        lines.push(table(['', 'EXIT#INSTANCE', 'PATH DELAY', 'SERVICE DELAY', 'LATENCY', 'SCORE', 'WEIGHT', 'REASONS'], rows, 'no candidates'));
+        lines.push(table(['', 'EXIT#INSTANCE', 'PATH DELAY', 'SERVICE DELAY', 'LATENCY', 'LOAD', 'SCORE', 'WEIGHT', 'REASONS'], rows, 'no candidates'));
+        const forecast = answer.candidates.find((candidate) => candidate.forecast)?.forecast;
+        if (forecast) lines.push(`load          announced -> ${forecast.model === 'last' ? 'taken to hold' : `expected in ${duration(forecast.horizonMs)} (model ${forecast.model}; +- its mean error so far, and that of the last value)`}`);
         if (answer.chosen) lines.push(`segments      ${answer.chosen.segments.join(' ')}`);
         lines.push(answer.chosen ? colours.green(answer.verdict) : colours.red(answer.verdict));
         return lines.join('\n');

@@ -64,6 +64,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.announce', 'instances', 'now'],
   ['cpn.model.runs', 'cpn', 'restart'],
   ['cpn.model', 'instances', 'now'],
+  ['cpn.prediction', 'steering', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],
   ['cpn', 'dataplane', 'now'],
   ['registration.listen', 'registration', 'restart'],

@@ -36,6 +36,7 @@ export function resolveConfig(file: FileConfig): Config {
       stamp: resolveStamp(file.cpn.stamp),
       announce: resolveAnnounce(file.cpn),
       model: resolveModel(file.cpn.model),
+      prediction: { model: file.cpn.prediction.model, horizonMs: file.cpn.prediction.horizon },
       restartTimeMs: file.cpn.restartTime,
     },
     registration: file.registration && resolveRegistration(file.registration),

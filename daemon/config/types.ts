@@ -8,6 +8,7 @@ import type { PrefixRange } from '../bgp/policy/prefix-list.js';
 import type { BfdConfig } from '../bfd/types.js';
 import type { FamilyName } from '../bgp/wire/families.js';
 import type { OspfConfig } from '../ospf/types.js';
+import type { ForecastConfig } from '../steering/load/forecast.js';
 import type { PolicyConfig } from './schema/bgp-policy.js';
 import type { RegistrationConfig } from './registration.js';
 
@@ -212,6 +213,8 @@ export interface CpnConfig {
   readonly stamp: StampConfig;
   readonly announce: AnnounceConfig;
   readonly model: ModelConfig;
+  /** How the load of candidates is foretold. */
+  readonly prediction: ForecastConfig;
   /** How long flows and candidates of an earlier run are kept after a restart while sessions come up. */
   readonly restartTimeMs: number;
 }

@@ -320,6 +320,19 @@ export interface ExplainRequest {
   readonly dataSize: bigint | undefined; // octets
 }
 
+/** The load that a candidate is reckoned with. Utilisation in hundredths of a percent. */
+export interface LoadForecastView {
+  readonly model: string; // holt, learned, last
+  readonly horizonMs: number;
+  readonly announced: Load;
+  readonly predicted: Load;
+  /** Mean distance of the utilisation from what was expected when an announcement came; undefined: only one came. */
+  readonly error: number | undefined;
+  /** The same, had the value before been taken to hold. */
+  readonly lastValueError: number | undefined;
+  readonly announcements: number;
+}
+
 export interface ExplainCandidate {
   readonly exit: string;
   readonly instance: number;
@@ -333,6 +346,8 @@ export interface ExplainCandidate {
   readonly score: number | undefined;
   readonly weight: number;
   readonly best: boolean;
+  /** Undefined: it announced no load. */
+  readonly forecast: LoadForecastView | undefined;
 }
 
 export interface ExplainAnswer {

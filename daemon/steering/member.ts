@@ -1,5 +1,7 @@
 /** One instance of a service as this router uses it: candidate, way to it, own account of what was sent, its block of policy ids. */
+import type { Load } from '../computing/types.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
+import { LoadForecast, type ForecastConfig } from './load/forecast.js';
 import type { PolicyBlock, PolicyTarget } from './policies.js';
 import { spareRate } from './prediction.js';
 import type { SelectorInput } from './selector.js';
@@ -11,6 +13,9 @@ export class Member implements PolicyTarget, SelectorInput {
   candidate: Candidate;
   /** As of the last look (freshness.ts). */
   freshness = 1;
+  /** As expected at the last look. */
+  load: Load | undefined;
+  forecast: LoadForecast | undefined;
   path: PathState;
   /** False once the computing RIB has it no more. */
   present = true;
@@ -32,12 +37,17 @@ export class Member implements PolicyTarget, SelectorInput {
   private backlog = 0;
   private drainedAt = 0;
 
-  constructor(candidate: Candidate, path: PathState) {
+  constructor(
+    candidate: Candidate,
+    path: PathState,
+    private forecasting: ForecastConfig,
+  ) {
     this.service = candidate.service;
     this.exit = candidate.exit;
     this.instance = candidate.instance.id;
     this.candidate = candidate;
     this.path = path;
+    this.foresee(candidate);
   }
 
   /** Requests of ours it cannot have served yet, as of the last drain(). */
@@ -47,9 +57,33 @@ export class Member implements PolicyTarget, SelectorInput {
 
   /** A newer announcement counts what was sent before it. */
   update(candidate: Candidate): void {
-    if (candidate.sequence !== this.candidate.sequence) this.backlog = 0;
+    if (candidate.sequence !== this.candidate.sequence) {
+      this.backlog = 0;
+      this.foresee(candidate);
+    }
     this.candidate = candidate;
     this.present = true;
+  }
+
+  /** Another model begins with what is announced now. */
+  setForecasting(config: ForecastConfig): void {
+    if (config.model === this.forecasting.model && config.horizonMs === this.forecasting.horizonMs) return;
+    this.forecasting = config;
+    this.forecast = undefined;
+    this.foresee(this.candidate);
+  }
+
+  private foresee({ instance: { load }, receivedAt }: Candidate): void {
+    if (!load) this.forecast = undefined;
+    else if (this.forecast) this.forecast.announced(receivedAt, load);
+    else this.forecast = new LoadForecast(this.forecasting, receivedAt, load);
+    this.load = load;
+  }
+
+  /** What is expected of it at `nowMs`. */
+  look(nowMs: number): void {
+    this.load = this.forecast?.at(nowMs);
+    this.drain(nowMs);
   }
 
   account(): void {
@@ -58,11 +92,11 @@ export class Member implements PolicyTarget, SelectorInput {
   }
 
   /** Takes off what it has served since the last call: its spare rate, or all within a second where no rate is known. */
-  drain(nowMs: number): void {
+  private drain(nowMs: number): void {
     const seconds = (nowMs - this.drainedAt) / 1000;
     this.drainedAt = nowMs;
     if (this.backlog === 0) return;
-    const rate = spareRate(this.candidate.instance);
+    const rate = spareRate(this.candidate.instance, this.load);
     this.backlog = rate > 0 ? Math.max(0, this.backlog - rate * seconds) : this.backlog * Math.exp(-seconds);
     if (this.backlog < 0.01) this.backlog = 0;
   }

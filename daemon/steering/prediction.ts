@@ -4,7 +4,9 @@
  *     latency = path round trip + transfer + service + wait
  *     service = W / residual operations where the workload W is known, else the advertised mean, else 1 / service rate
  *     transfer = D / available bandwidth of the instance's interface where the data size D is known
- *     wait    = max(queueing model at the advertised utilisation, advertised queue / service rate) + own account / service rate
+ *     wait    = max(queueing model at the utilisation, queue / service rate) + own account / service rate
+ *
+ * Utilisation and queue are those expected a little ahead (load/forecast.ts), or as advertised.
  *
  * The queueing model is Sakasegawa's approximation of M/M/c (An approximation formula Lq = a * rho^b / (1 - rho), Ann. Inst. Statist.
  * Math. 29, 1977), exact for c = 1 (W = S / (1 - rho)): wait = S * rho^(sqrt(2 (c + 1)) - 1) / (c (1 - rho)). The number of servers c is
@@ -12,7 +14,7 @@
  * full instance is bad and not infinitely bad. The own account is what this router sent since the advertisement was made and the
  * instance cannot have served yet; it moves flows to other instances before the next advertisement tells everybody.
  */
-import type { Computing, Instance } from '../computing/types.js';
+import type { Computing, Instance, Load } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { Requirements } from './requirement-option.js';
 
@@ -37,15 +39,15 @@ export interface Prediction {
   readonly totalUs: number;
 }
 
-export function predict(instance: Instance, path: PathState, requirements: Requirements, ownBacklog: number): Prediction {
+export function predict(instance: Instance, path: PathState, requirements: Requirements, ownBacklog: number, load: Load | undefined = instance.load): Prediction {
   const rate = instance.serviceDelay?.serviceRate ?? 0;
   const serviceUs = serviceTimeUs(instance, requirements);
   const transferUs = transferTimeUs(instance, requirements);
-  const rho = Math.min(MAX_UTILISATION, (instance.load?.utilisation ?? 0) / 10_000);
+  const rho = Math.min(MAX_UTILISATION, (load?.utilisation ?? 0) / 10_000);
   const servers = Math.max(1, (rate * serviceUs) / 1e6);
   const modelled = rho === 0 ? 0 : (serviceUs * rho ** (Math.sqrt(2 * (servers + 1)) - 1)) / (servers * (1 - rho));
   const perRequestUs = rate > 0 ? 1e6 / rate : serviceUs;
-  const waitUs = Math.max(modelled, (instance.load?.queueLength ?? 0) * perRequestUs);
+  const waitUs = Math.max(modelled, (load?.queueLength ?? 0) * perRequestUs);
   const ownWaitUs = Math.min(MAX_OWN_WAIT_US, ownBacklog * perRequestUs);
   const pathUs = path.rttUs;
   const statedUs = (pathUs ?? 0) + transferUs + serviceUs + waitUs;
@@ -53,8 +55,8 @@ export function predict(instance: Instance, path: PathState, requirements: Requi
 }
 
 /** Requests per second that the instance can take beyond what it has; 0: unknown. */
-export function spareRate(instance: Instance): number {
-  return (instance.serviceDelay?.serviceRate ?? 0) * (1 - Math.min(MAX_UTILISATION, (instance.load?.utilisation ?? 0) / 10_000));
+export function spareRate(instance: Instance, load: Load | undefined = instance.load): number {
+  return (instance.serviceDelay?.serviceRate ?? 0) * (1 - Math.min(MAX_UTILISATION, (load?.utilisation ?? 0) / 10_000));
 }
 
 /** The capacity of the class that is asked for, else the one with the largest residual. */

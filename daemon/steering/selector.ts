@@ -7,6 +7,7 @@
  * spare capacity / latency, so that several entries do not all jump on the same exit. Flows of a dead exit are spread by the same weight
  * over all that are left, without the tolerance: the best one alone could not take them.
  */
+import type { Load } from '../computing/types.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import { isFeasible, isUsable, type Reason } from './feasibility.js';
 import { capacityFor, predict, spareRate, type Prediction } from './prediction.js';
@@ -22,6 +23,8 @@ export interface SelectorInput {
   readonly firstSidResolves: boolean;
   /** Requests sent from here that the candidate cannot have served yet. */
   readonly ownBacklog: number;
+  /** Its load as it is expected a little ahead; undefined: none was announced. */
+  readonly load: Load | undefined;
   /** How far its announcement can be trusted by its age, above 0 up to 1 (freshness.ts). */
   readonly freshness: number;
 }
@@ -52,7 +55,7 @@ export function assess<T extends SelectorInput>(inputs: readonly T[], requiremen
     const sink = explain ? reasons : undefined;
     const { candidate, path } = input;
     const usable = isUsable(candidate, path, input.firstSidResolves, sink);
-    const prediction = predict(candidate.instance, path, requirements, input.ownBacklog);
+    const prediction = predict(candidate.instance, path, requirements, input.ownBacklog, input.load);
     // `isFeasible` first: all its facts are wanted for display, usable or not.
     const feasible = isFeasible(candidate, path, requirements, prediction, sink) && usable;
     if (input.freshness < 1) sink?.push({ code: 'age', ok: true, text: `its announcement is overdue: the latency counts ${(1 / input.freshness).toFixed(1)} times` });
@@ -106,10 +109,10 @@ function score<T extends SelectorInput>(drafts: readonly Draft<T>[], requirement
     });
   };
   add(objective.latency, countedUs);
-  add(objective.utilisation, ({ input }) => input.candidate.instance.load?.utilisation);
+  add(objective.utilisation, ({ input }) => input.load?.utilisation);
   add(objective.energy, ({ input }) => {
-    const { energy, load } = input.candidate.instance;
-    return energy && energy.idleMw + ((energy.fullMw - energy.idleMw) * (load?.utilisation ?? 0)) / 10_000;
+    const { energy } = input.candidate.instance;
+    return energy && energy.idleMw + ((energy.fullMw - energy.idleMw) * (input.load?.utilisation ?? 0)) / 10_000;
   });
   add(objective.price, ({ input }) => {
     const price = input.candidate.instance.price;
@@ -129,7 +132,7 @@ function shareOut<T extends SelectorInput>(drafts: readonly Draft<T>[], requirem
 
 /** Spare capacity in the first unit that all candidates state: requests per second, operations per second; else they count alike. */
 function comparableCapacities<T extends SelectorInput>(drafts: readonly Draft<T>[], requirements: Requirements): number[] {
-  const rates = drafts.map(({ input }) => spareRate(input.candidate.instance));
+  const rates = drafts.map(({ input }) => spareRate(input.candidate.instance, input.load));
   if (rates.every((rate) => rate > 0)) return rates;
   const operations = drafts.map(({ input }) => Number(capacityFor(input.candidate.instance, requirements)?.residual ?? 0n));
   return operations.every((value) => value > 0) ? operations : drafts.map(() => 1);

@@ -109,7 +109,7 @@ export class ServiceState {
   assess(requirements: Requirements, nowMs: number, explain = false): Assessment<Member>[] {
     const present = this.members.filter((member) => member.present);
     for (const member of present) {
-      member.drain(nowMs);
+      member.look(nowMs);
       member.freshness = freshness(member.candidate, nowMs);
     }
     return assess(present, requirements, explain);

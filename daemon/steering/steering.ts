@@ -10,6 +10,7 @@ import type { ServiceConfig, TransitPath } from '../config/types.js';
 import type { Logger } from '../log.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import { isUsable } from './feasibility.js';
+import type { ForecastConfig } from './load/forecast.js';
 import { Member } from './member.js';
 import { OctetTable } from './octet-table.js';
 import { PinTable } from './pins.js';
@@ -28,6 +29,7 @@ export interface SteeringConfig {
   readonly maxFlows: number;
   /** How long policies of an earlier run stay as they are while their candidates have not come back. */
   readonly restartTimeMs: number;
+  readonly prediction: ForecastConfig;
 }
 
 export interface SteeringOptions {
@@ -365,7 +367,7 @@ export class Steering {
         known.update(candidate);
         continue;
       }
-      state.members.push(new Member(candidate, this.wayTo(candidate.exit, state).path));
+      state.members.push(new Member(candidate, this.wayTo(candidate.exit, state).path, this.config.prediction));
       let states = this.byExit.get(candidate.exit);
       if (!states) {
         states = new Set();
@@ -472,6 +474,7 @@ export class Steering {
     for (const state of this.services.values()) {
       const { defaults, via, configured } = this.settingsOf(state.service);
       Object.assign(state, { defaults, via, configured });
+      for (const member of state.members) member.setForecasting(config.prediction);
     }
     for (const { id } of config.services) if (id !== 'default' && !this.services.has(id)) this.addService(id);
   }

@@ -298,6 +298,12 @@ describe('exit status 1: the answer is no', () => {
     assert.equal(status, 1);
   });
 
+  it('explain prints the load that is expected, by which model, and how far it was off so far', async () => {
+    const { stdout } = await run('explain', SERVICE);
+    assert.match(stdout, /40\.0% -> 36\.1% \+-3\.2 \(4\.1\), queue 3 -> 2/);
+    assert.match(stdout, /^load +announced -> expected in 1\.0s \(model learned;/m);
+  });
+
   it('config reload and diff print the faults of the file', async () => {
     facade.healthy = false;
     const file = join(folder, 'bad.yaml');

@@ -1,6 +1,7 @@
 /** Services, instances, and what is measured and announced of them. */
 import { z } from 'zod';
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
+import { LOAD_MODELS } from '../../steering/load/model.js';
 import { parseDuration } from '../scalars.js';
 import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, quantity, servicePrefix, text } from './common.js';
 import { healthCheck } from './health.js';
@@ -78,5 +79,6 @@ export const cpn = mapping({
     burst: integer(1, 1_000_000, 'a number of services').default(2000),
   }).prefault({}),
   model: model.prefault({}),
+  prediction: mapping({ model: oneOf(...LOAD_MODELS).default('learned'), horizon: duration(0, 60_000, 'up to 1m').default(1000) }).prefault({}),
   restartTime: duration(0, 4_095_000, 'up to 4095s').default(60_000),
 });

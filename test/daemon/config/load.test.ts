@@ -164,6 +164,7 @@ describe('configuration', () => {
     assert.equal(config.cpn.attributeType, 255);
     assert.equal(config.cpn.requirementOption, 0x1e);
     assert.equal(config.cpn.restartTimeMs, 60_000);
+    assert.deepEqual(config.cpn.prediction, { model: 'learned', horizonMs: 1000 });
     assert.equal(config.dataplane.kind, 'kernel');
   });
 

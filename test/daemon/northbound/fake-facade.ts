@@ -359,8 +359,8 @@ export class FakeFacade implements RouterFacade {
       service: request.service,
       requirements: ['latency 50ms (default of the service)'],
       candidates: [
-        { exit: EXIT, instance: 1, feasible: !impossible, reasons: ['path 10ms', 'service 5ms'], pathDelayUs: 10_000, serviceDelayUs: 5000, latencyUs: 25_000, score: 0.5, weight: 1, best: !impossible },
-        { exit: 'fc00:0:12::1', instance: 2, feasible: false, reasons: ['draining'], pathDelayUs: undefined, serviceDelayUs: undefined, latencyUs: undefined, score: undefined, weight: 0, best: false },
+        { exit: EXIT, instance: 1, feasible: !impossible, reasons: ['path 10ms', 'service 5ms'], pathDelayUs: 10_000, serviceDelayUs: 5000, latencyUs: 25_000, score: 0.5, weight: 1, best: !impossible, forecast: { model: 'learned', horizonMs: 1000, announced: { utilisation: 4000, queueLength: 3, activeFlows: 1 }, predicted: { utilisation: 3610, queueLength: 2, activeFlows: 1 }, error: 320, lastValueError: 410, announcements: 12 } },
+        { exit: 'fc00:0:12::1', instance: 2, feasible: false, reasons: ['draining'], pathDelayUs: undefined, serviceDelayUs: undefined, latencyUs: undefined, score: undefined, weight: 0, best: false, forecast: undefined },
       ],
       chosen: impossible ? undefined : { exit: EXIT, instance: 1, policy: undefined, segments: ['fcbb:bb00:11:e001::'] },
       verdict: impossible ? 'no exit is fast enough' : `to ${EXIT}#1, the least latency`,

@@ -13,11 +13,12 @@ import { exitOf, makeInstance, SERVICE } from '../rib/instances.js';
 const PATH: PathState = { rttUs: 10_000, jitterUs: 100, lossPpm: 0, alive: true, cost: 10, mtu: 1500, resolved: true };
 
 function input(exit: number, instance: Partial<Instance> = {}, path: Partial<PathState> = {}, candidate: Partial<Candidate> = {}, ownBacklog = 0): SelectorInput {
+  const made = makeInstance(exit, 1, instance);
   return {
     candidate: {
       service: SERVICE,
       exit: exitOf(exit),
-      instance: makeInstance(exit, 1, instance),
+      instance: made,
       source: 'bgp',
       peer: '',
       sequence: 1n,
@@ -30,6 +31,7 @@ function input(exit: number, instance: Partial<Instance> = {}, path: Partial<Pat
     path: { ...PATH, ...path },
     firstSidResolves: path.resolved ?? true,
     ownBacklog,
+    load: made.load,
     freshness: 1,
   };
 }

@@ -40,7 +40,7 @@ class Bench {
     readonly flows = new FakeFlowTable(() => BigInt(Math.round(clock.now() * 1e6))),
     config: Partial<SteeringConfig> = {},
   ) {
-    this.config = { services: services.map(serviceConfig), flowIdleMs: IDLE_MS, maxFlows: 100_000, restartTimeMs: 60_000, ...config };
+    this.config = { services: services.map(serviceConfig), flowIdleMs: IDLE_MS, maxFlows: 100_000, restartTimeMs: 60_000, prediction: { model: 'last', horizonMs: 0 }, ...config };
     this.rib = new ComputingRib({ clock, log: silentLogger, ownExit: OWN });
     this.steering = new Steering({
       clock,
@@ -720,5 +720,60 @@ describe('views', () => {
     const cleared = [...bench.steering.clearFlows(flowMatcher(bench.steering, { exit: exitOf(2) }), now())];
     assert.equal(cleared.reduce((a, b) => a + b, 0), on2);
     assert.deepEqual([bench.flows.size, bench.steering.pins.size], [30 - on2, 30 - on2]);
+  });
+});
+
+describe('the load of the next seconds', () => {
+  /** Exit 2 is announced busier and busier, or calmer and calmer, every second; exit 3 stays at half load. */
+  function scene(model: SteeringConfig['prediction']['model'], loads: readonly number[]): Bench {
+    const bench = new Bench([], undefined, undefined, { prediction: { model, horizonMs: 1000 } });
+    const announce = (exit: number, sequence: number, utilisation: number): void => {
+      bench.rib.advertise(makeAdvertisement(exit, sequence, { instances: [makeInstance(exit, 1, { load: { utilisation, queueLength: 0, activeFlows: 0 } })] }));
+    };
+    announce(3, 1, 5000);
+    loads.forEach((load, index) => {
+      announce(2, index + 1, load);
+      bench.rib.flush();
+      if (index < loads.length - 1) bench.clock.advance(1000);
+    });
+    return bench;
+  }
+  const of = (bench: Bench, exit: number) => assessCandidates(bench.steering, SERVICE, bench.clock.now()).find(({ input }) => input.exit === exitOf(exit))!;
+
+  it('decides where it is rising: a candidate below half load that fills up is worse than one that stays there', () => {
+    const rising = Array.from({ length: 40 }, (_, i) => 900 + 100 * i);
+    const last = scene('last', rising);
+    const holt = scene('holt', rising);
+    assert.equal(of(last, 2).input.load!.utilisation, rising.at(-1));
+    assert.ok(of(holt, 2).input.load!.utilisation > of(last, 2).input.load!.utilisation - 100, String(of(holt, 2).input.load!.utilisation));
+    assert.ok(of(holt, 2).prediction.waitUs !== of(last, 2).prediction.waitUs);
+  });
+
+  it('sees noise for what it is once it has learned: a peak among samples around a level is not the load of the next second', () => {
+    let state = 1;
+    const noisy = Array.from({ length: 200 }, () => 3000 + ((state = (state * 48_271) % 2_147_483_647) % 3000));
+    const peak = [...noisy, 6000];
+    const learned = of(scene('learned', peak), 2).input.load!.utilisation;
+    assert.ok(learned > 4000 && learned < 5300, String(learned));
+    assert.equal(of(scene('last', peak), 2).input.load!.utilisation, 6000);
+  });
+
+  it('counts in the predicted wait, the weights and the explanation alike', () => {
+    const bench = scene('learned', [5000, 5000, 5000]);
+    const assessment = of(bench, 2);
+    assert.equal(assessment.input.load!.utilisation, 5000);
+    const explanation = explain(bench.steering, SERVICE, bench.clock.now());
+    const view = explanation.candidates.find(({ input }) => input.exit === exitOf(2))!.input.forecast!.view(bench.clock.now());
+    assert.deepEqual(view, { model: 'learned', horizonMs: 1000, announced: { utilisation: 5000, queueLength: 0, activeFlows: 0 }, predicted: assessment.input.load, error: 0, lastValueError: 0, announcements: 3 });
+  });
+
+  it('begins anew with another model, and ends with a candidate that announces no load', () => {
+    const bench = scene('last', [1000, 9000]);
+    bench.steering.reconfigure({ ...bench.config, prediction: { model: 'holt', horizonMs: 2000 } });
+    assert.deepEqual([of(bench, 2).input.forecast!.view(bench.clock.now())].map(({ model, horizonMs, announcements }) => [model, horizonMs, announcements]), [['holt', 2000, 1]]);
+    bench.rib.advertise(makeAdvertisement(2, 9, { instances: [makeInstance(2, 1, { load: undefined })] }));
+    bench.rib.flush();
+    assert.equal(of(bench, 2).input.forecast, undefined);
+    assert.equal(of(bench, 2).input.load, undefined);
   });
 });
