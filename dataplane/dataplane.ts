@@ -263,6 +263,8 @@ export interface DataplaneCapabilities {
   readonly seg6local: boolean;
   readonly bpf: boolean;
   readonly vrf: boolean;
+  /** Routes with backups are switched together. */
+  readonly nextHopObjects: boolean;
   /** One line each: what this kernel lacks and what follows. */
   readonly notes: readonly string[];
 }

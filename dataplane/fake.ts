@@ -429,7 +429,7 @@ export class FakeDataplane implements Dataplane {
   }
 
   capabilities(): DataplaneCapabilities {
-    return { seg6: true, seg6local: true, bpf: true, vrf: true, notes: [] };
+    return { seg6: true, seg6local: true, bpf: true, vrf: true, nextHopObjects: true, notes: [] };
   }
 
   open(options: DataplaneOptions): Promise<void> {

@@ -49,10 +49,12 @@ export class KernelDataplane implements Dataplane {
 
   private started = false;
   private options: DataplaneOptions | undefined;
-  private found: DataplaneCapabilities = { seg6: false, seg6local: false, bpf: false, vrf: false, notes: ['not opened yet'] };
+  private found: DataplaneCapabilities = { seg6: false, seg6local: false, bpf: false, vrf: false, nextHopObjects: false, notes: ['not opened yet'] };
   private readonly notes = new Set<string>();
   private servicePrefixes: readonly string[] = [];
   private reconcileTimer: Timer | undefined;
+  /** Kernel parameters of interfaces that are set back to 0 by remove(). */
+  private readonly restored: string[][] = [];
   /** Roles in force, by interface index. */
   private readonly attached = new Map<number, InterfaceRole>();
   /** Addresses that the daemon declared, by interface name. */
@@ -86,7 +88,7 @@ export class KernelDataplane implements Dataplane {
     await this.start();
     // A network namespace is born with its loopback down; addresses, SIDs and the probe need it.
     if (this.linkMonitor.find('lo')?.enabled === false) await this.linkMonitor.change('lo', { up: true });
-    const routing = await probeRouting(this.client);
+    const routing = this.withObjects(await probeRouting(this.client));
     this.found = { ...routing, bpf: false };
     this.flowTable.open(options);
     this.found = { ...routing, bpf: true };
@@ -99,6 +101,13 @@ export class KernelDataplane implements Dataplane {
     this.linkMonitor.onChange(() => this.applyInterfaces(false));
     this.scheduleReconcile();
     await this.routeTable.settled();
+  }
+
+  private withObjects(found: Omit<DataplaneCapabilities, 'bpf' | 'nextHopObjects'>): Omit<DataplaneCapabilities, 'bpf'> {
+    const lack = this.routeTable.lackOfObjects;
+    if (lack === undefined) return { ...found, nextHopObjects: true };
+    const note = `no next hop objects (${lack}): routes with backups are written one by one when a neighbour is lost; needs Linux 5.3`;
+    return { ...found, nextHopObjects: false, notes: [...found.notes, note] };
   }
 
   private async tunnelSource(address: string): Promise<void> {
@@ -184,12 +193,21 @@ export class KernelDataplane implements Dataplane {
       if (!this.isSteered(link) || (!all && this.attached.get(link.index) === role)) continue;
       // RFC 8754 section 5.1: SRHs are processed on interfaces inside the domain only.
       this.sysctl(role === 'core' ? 1 : 0, 'net', 'ipv6', 'conf', link.name, 'seg6_enabled');
+      if (role === 'core' && !this.found.nextHopObjects) this.passOverDeadLinks(link.name);
       try {
         this.flowTable.attach(link.index, role, link.hardwareAddress.length === ETHERNET_ADDRESS_LENGTH);
         this.attached.set(link.index, role);
       } catch (error) {
         this.note(`interface ${link.name}: packets are not steered and the edge is not filtered: ${(error as Error).message}`);
       }
+    }
+  }
+
+  /** The kernel deletes objects over a link without carrier and falls back to the next route; routes without an object it must be told to pass over. */
+  private passOverDeadLinks(name: string): void {
+    for (const family of ['ipv4', 'ipv6']) {
+      const parameter = ['net', family, 'conf', name, 'ignore_routes_with_linkdown'];
+      if (this.sysctl(1, ...parameter)) this.restored.push(parameter);
     }
   }
 
@@ -214,11 +232,13 @@ export class KernelDataplane implements Dataplane {
     }
   }
 
-  private sysctl(value: number, ...parts: string[]): void {
+  /** Whether the value was another. */
+  private sysctl(value: number, ...parts: string[]): boolean {
     try {
-      writeSysctl(value, ...parts);
+      return writeSysctl(value, ...parts);
     } catch (error) {
       this.note((error as Error).message);
+      return false;
     }
   }
 
@@ -276,10 +296,11 @@ export class KernelDataplane implements Dataplane {
     return Promise.resolve();
   }
 
-  /** Also what an earlier run left; need not be open. Kernel parameters stay as they are. */
+  /** Also what an earlier run left; need not be open. Kernel parameters stay as they are, but for those that only protected routes need. */
   async remove(): Promise<void> {
     if (!this.started) await this.start();
     await this.routeTable.removeAll();
+    for (const parameter of this.restored) this.sysctl(0, ...parameter);
     this.flowTable.remove(
       this.linkMonitor
         .links()

@@ -65,6 +65,24 @@ export class NetlinkClient {
     this.enqueue({ request, done, reply, dump: false, interrupted: false });
   }
 
+  /**
+   * Sends requests at once, ahead of everything queued: for what may not wait until thousands of routes are written. `done` may be called
+   * before this returns.
+   */
+  submitUrgently(requests: readonly { readonly request: NetlinkRequest; readonly done: (error?: NetlinkError) => void }[]): void {
+    for (let taken = 0; taken < requests.length; ) {
+      if (this.closed) {
+        for (const { request, done } of requests.slice(taken)) done(this.closedError(request));
+        return;
+      }
+      const writer = new MessageWriter();
+      const first = this.sequence + 1;
+      const end = Math.min(taken + BATCH, requests.length);
+      for (; taken < end; taken++) this.write({ ...requests[taken]!, reply: undefined, dump: false, interrupted: false }, writer);
+      if (writer.length > 0) this.send(first, writer);
+    }
+  }
+
   /** Sends a request; resolves when the kernel acknowledged it, rejects with NetlinkError. */
   request(request: NetlinkRequest, reply?: (message: NetlinkMessage) => void): Promise<void> {
     return new Promise((resolve, reject) => this.submit(request, (error) => (error ? reject(error) : resolve()), reply));
@@ -135,32 +153,32 @@ export class NetlinkClient {
       const first = this.sequence + 1;
       const end = Math.min(taken + BATCH, this.queue.length);
       this.writer.reset();
-      for (; taken < end && this.writer.length < BATCH_OCTETS; taken++) this.write(this.queue[taken]!);
-      if (this.writer.length > 0) this.send(first);
+      for (; taken < end && this.writer.length < BATCH_OCTETS; taken++) this.write(this.queue[taken]!, this.writer);
+      if (this.writer.length > 0) this.send(first, this.writer);
     }
     this.queue.splice(0, taken);
     this.schedule();
   }
 
-  private write(pending: Pending): void {
+  private write(pending: Pending, writer: MessageWriter): void {
     const { request, dump } = pending;
     this.sequence = (this.sequence + 1) >>> 0 || 1;
-    this.writer.begin(request.type, NLM_F_REQUEST | (dump ? NLM_F_DUMP : NLM_F_ACK) | (request.flags ?? 0), this.sequence);
+    writer.begin(request.type, NLM_F_REQUEST | (dump ? NLM_F_DUMP : NLM_F_ACK) | (request.flags ?? 0), this.sequence);
     try {
-      request.encode(this.writer);
+      request.encode(writer);
     } catch (error) {
       // A caller's mistake costs its own request, not those that share the batch.
-      this.writer.discard();
+      writer.discard();
       pending.done(new NetlinkError(EINVAL, request.describe(), { errno: EINVAL, text: (error as Error).message }));
       return;
     }
-    this.writer.end();
+    writer.end();
     this.pending.set(this.sequence, pending);
   }
 
-  private send(first: number): void {
+  private send(first: number, writer: MessageWriter): void {
     try {
-      if (!this.transport.send(this.writer.written())) this.failFrom(first, ENOBUFS, 'the kernel has no room for the request');
+      if (!this.transport.send(writer.written())) this.failFrom(first, ENOBUFS, 'the kernel has no room for the request');
     } catch (error) {
       const { errno, message } = systemCallError(error);
       this.failFrom(first, errno, message);

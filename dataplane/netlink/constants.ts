@@ -54,6 +54,9 @@ export const RTM_GETNEIGH = 30;
 export const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
 export const RTM_GETRULE = 34;
+export const RTM_NEWNEXTHOP = 104;
+export const RTM_DELNEXTHOP = 105;
+export const RTM_GETNEXTHOP = 106;
 
 /** Multicast groups (RTNLGRP_*). */
 export const RTNLGRP_LINK = 1;
@@ -62,6 +65,7 @@ export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_NEXTHOP = 32;
 
 export const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_COMPAT = 252;
@@ -92,7 +96,16 @@ export const RTA_TABLE = 15;
 export const RTA_VIA = 18;
 export const RTA_ENCAP_TYPE = 21;
 export const RTA_ENCAP = 22;
+export const RTA_NH_ID = 30;
 export const RTAX_MTU = 2;
+
+/** linux/nexthop.h. */
+export const NHA_ID = 1;
+export const NHA_GROUP = 2;
+export const NHA_OIF = 5;
+export const NHA_GATEWAY = 6;
+export const NHA_ENCAP_TYPE = 7;
+export const NHA_ENCAP = 8;
 
 export const LWTUNNEL_ENCAP_SEG6 = 5;
 export const LWTUNNEL_ENCAP_SEG6_LOCAL = 7;

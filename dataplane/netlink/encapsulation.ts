@@ -101,9 +101,17 @@ function encodeSeg6Local(writer: MessageWriter, local: Seg6LocalEncapsulation): 
   }
 }
 
-/** Writes RTA_ENCAP and RTA_ENCAP_TYPE. */
-export function encodeEncapsulation(writer: MessageWriter, encapsulation: Encapsulation): void {
-  const mark = writer.openNested(RTA_ENCAP);
+/** Attribute numbers of an encapsulation in a message: its octets and their type. */
+export interface EncapsulationAttributes {
+  readonly data: number;
+  readonly type: number;
+}
+
+const OF_ROUTE: EncapsulationAttributes = { data: RTA_ENCAP, type: RTA_ENCAP_TYPE };
+
+/** Writes RTA_ENCAP and RTA_ENCAP_TYPE, or what stands for them in another message. */
+export function encodeEncapsulation(writer: MessageWriter, encapsulation: Encapsulation, attributes = OF_ROUTE): void {
+  const mark = writer.openNested(attributes.data);
   let type: number;
   switch (encapsulation.kind) {
     case 'seg6':
@@ -119,7 +127,7 @@ export function encodeEncapsulation(writer: MessageWriter, encapsulation: Encaps
       writer.octets(encapsulation.data);
       break;
   }
-  writer.close(mark).attributeU16(RTA_ENCAP_TYPE, type);
+  writer.close(mark).attributeU16(attributes.type, type);
 }
 
 function decodeSeg6(data: Uint8Array): Decoded<Encapsulation> {
@@ -163,9 +171,9 @@ function decodeSeg6Local(data: Uint8Array): Decoded<Encapsulation> {
 }
 
 /** Decodes RTA_ENCAP of a type; both are read from a route's or next hop's attributes. Undefined where there is none. */
-export function decodeEncapsulation(attributes: Attributes): Decoded<Encapsulation> | undefined {
-  const type = attributes.u16(RTA_ENCAP_TYPE);
-  const data = attributes.octets(RTA_ENCAP);
+export function decodeEncapsulation(attributes: Attributes, numbers = OF_ROUTE): Decoded<Encapsulation> | undefined {
+  const type = attributes.u16(numbers.type);
+  const data = attributes.octets(numbers.data);
   if (type === undefined || type === 0) return undefined;
   if (!data) return { fault: 'an encapsulation type without its data' };
   switch (type) {

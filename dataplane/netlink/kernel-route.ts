@@ -1,8 +1,9 @@
 /** From a declared route to what the kernel is told, and the comparison of the two. Pure. */
 import { Prefix } from '../packet/ip.js';
-import type { KernelRoute, LocalBehaviour, NextHop } from '../dataplane.js';
+import { isProtected } from '../adjacencies.js';
+import type { KernelRoute, LocalBehaviour, NextHop, RouteBackup, RouteTarget } from '../dataplane.js';
 import { RTN_UNICAST, RTNH_F_ONLINK, RTN_UNREACHABLE, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN } from './constants.js';
-import { SEG6_LOCAL_ACTIONS, type Encapsulation, type Seg6LocalEncapsulation } from './encapsulation.js';
+import { SEG6_LOCAL_ACTIONS, addressOctets, type Encapsulation, type Seg6LocalEncapsulation } from './encapsulation.js';
 import type { RouteMessage, RouteNextHop } from './route.js';
 
 /**
@@ -88,6 +89,33 @@ function translateBehaviour(behaviour: LocalBehaviour, find: FindInterface): Seg
   }
 }
 
+/** The route of lower preference that the kernel falls back to when those of the primary next hops are gone: at the next metric. Undefined: there is no backup. */
+export function backupRoute(route: KernelRoute, key: RouteKey, isUsable: (hop: NextHop) => boolean): KernelRoute | undefined {
+  const { target } = route;
+  if (!isProtected(target)) return undefined;
+  const backup = target.backups.find(({ nextHop }) => isUsable(nextHop)) ?? target.backups[0];
+  return backup && { prefix: route.prefix, table: key.table, metric: key.metric + 1, target: targetOfBackup(backup) };
+}
+
+export function targetOfBackup({ segments, nextHop }: RouteBackup): RouteTarget {
+  return segments.length > 0 ? { kind: 'seg6', segments, nextHops: [nextHop] } : { kind: 'unicast', nextHops: [nextHop] };
+}
+
+/** Leaves out backups whose packets would match the route again, and be encapsulated again without end. */
+export function withoutLoops(route: KernelRoute, { prefix }: RouteKey): KernelRoute {
+  const { target } = route;
+  if (!isProtected(target)) return route;
+  const loops = ({ segments }: RouteBackup): boolean => segments[0] !== undefined && prefix.contains(addressOctets(segments[0]));
+  return target.backups.some(loops) ? { ...route, target: { ...target, backups: target.backups.filter((backup) => !loops(backup)) } } : route;
+}
+
+/** The message of a route that points to a next hop object. */
+export function objectRoute(route: KernelRoute, key: RouteKey, nextHopId: number): RouteMessage {
+  const onLink = key.prefix.family === 4 && 'nextHops' in route.target && route.target.nextHops.every((hop) => hop.gateway === undefined);
+  const scope = onLink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  return { destination: key.prefix, table: key.table, metric: key.metric, protocol: ROUTE_PROTOCOL, scope, type: RTN_UNICAST, flags: 0, nextHopId, nextHops: [] };
+}
+
 /** Translates a declared route with the interfaces as they are now. Next hops over interfaces that are down are left out of a multipath route. */
 export function translateRoute(route: KernelRoute, key: RouteKey, find: FindInterface): Translated {
   const base = { destination: key.prefix, table: key.table, metric: key.metric, protocol: ROUTE_PROTOCOL, scope: RT_SCOPE_UNIVERSE, type: RTN_UNICAST, flags: 0 };
@@ -112,7 +140,7 @@ export function translateRoute(route: KernelRoute, key: RouteKey, find: FindInte
   return { message: { ...base, scope: onLink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE, nextHops } };
 }
 
-function encapsulationText(encapsulation: Encapsulation | undefined): string {
+export function encapsulationText(encapsulation: Encapsulation | undefined): string {
   switch (encapsulation?.kind) {
     case undefined:
       return '';
@@ -129,6 +157,7 @@ function encapsulationText(encapsulation: Encapsulation | undefined): string {
 
 /** Text that is the same for two routes that forward alike: what was written and what the kernel tells back. */
 export function forwardingText(message: RouteMessage): string {
+  if (message.nextHopId !== undefined) return `object ${message.nextHopId}`;
   // Types that reject come back with the loopback as next hop.
   if (message.type !== RTN_UNICAST) return `type ${message.type}`;
   const single = message.nextHops.length === 1;

@@ -48,6 +48,8 @@ export interface Link extends LinkState, RouteInterface {
   readonly hardwareAddress: Uint8Array;
   /** How often it was seen to go down: tells of a flap that was over before anybody looked. */
   readonly downs: number;
+  /** The same of its carrier. */
+  readonly losses: number;
 }
 
 /** Key of an address on an interface: "address/length", canonical. */
@@ -66,6 +68,7 @@ export class LinkMonitor {
   private readonly messages = new Map<number, LinkMessage>();
   private readonly addresses = new Map<number, Map<string, AddressMessage>>();
   private readonly downs = new Map<number, number>();
+  private readonly losses = new Map<number, number>();
   private names = new Map<string, Link>();
   private readonly listeners = new Set<(links: readonly Link[]) => void>();
   /** Addresses declared by interface name. */
@@ -132,7 +135,9 @@ export class LinkMonitor {
       if (value?.family !== AF_UNSPEC) return;
       if (message.type === RTM_NEWLINK) {
         const before = this.messages.get(value.index);
-        if (before && (before.flags & IFF_UP) !== 0 && (value.flags & IFF_UP) === 0) this.downs.set(value.index, (this.downs.get(value.index) ?? 0) + 1);
+        const lost = (flag: number): boolean => before !== undefined && (before.flags & flag) !== 0 && (value.flags & flag) === 0;
+        if (lost(IFF_UP)) this.downs.set(value.index, (this.downs.get(value.index) ?? 0) + 1);
+        if (lost(IFF_RUNNING)) this.losses.set(value.index, (this.losses.get(value.index) ?? 0) + 1);
         this.messages.set(value.index, value);
       } else {
         this.messages.delete(value.index);
@@ -172,7 +177,8 @@ export class LinkMonitor {
       const up = enabled && (flags & IFF_RUNNING) !== 0;
       const loopback = (flags & IFF_LOOPBACK) !== 0;
       const downs = this.downs.get(index) ?? 0;
-      this.names.set(name, { name, index, up, enabled, loopback, downs, mtu, addresses, hardwareAddress, ...(kind !== undefined && { kind }), ...(master !== undefined && { master }) });
+      const losses = this.losses.get(index) ?? 0;
+      this.names.set(name, { name, index, up, enabled, loopback, downs, losses, mtu, addresses, hardwareAddress, ...(kind !== undefined && { kind }), ...(master !== undefined && { master }) });
     }
   }
 

@@ -57,7 +57,7 @@ async function probeVrf(client: NetlinkClient): Promise<boolean> {
 }
 
 /** Probes for what rtnetlink offers. Needs CAP_NET_ADMIN; rejects only when the socket fails. */
-export async function probeRouting(client: NetlinkClient): Promise<Omit<DataplaneCapabilities, 'bpf'>> {
+export async function probeRouting(client: NetlinkClient): Promise<Omit<DataplaneCapabilities, 'bpf' | 'nextHopObjects'>> {
   const notes: string[] = [];
   const seg6 = await probeEncapsulation(client, { kind: 'seg6', mode: 'encap', segments: ['100::1'] });
   if (seg6 !== undefined) notes.push(`no SRv6 encapsulation (${seg6}): routes over segment lists cannot be installed; needs CONFIG_IPV6_SEG6_LWTUNNEL`);

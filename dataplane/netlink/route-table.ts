@@ -4,10 +4,13 @@
  * Ownership: a route is ours when it bears our protocol number. A first write is exclusive (NLM_F_EXCL), so that it fails where
  * anybody holds the key (prefix, table, metric); only a key known to be ours is written with NLM_F_REPLACE, because the kernel
  * replaces by key and does not look at the protocol. A deletion names the protocol, which the kernel does compare.
+ *
+ * A route with backups points to a next hop object that is switched (next-hop-objects.ts), and has the backup behind it at the next metric: that one forwards
+ * where the kernel deletes the first by itself. It is replaced or withdrawn only after what it is behind of is in the kernel.
  */
 import type { Clock, Timer } from '../../daemon/clock.js';
-import type { InstallStatus, KernelRoute, RouteTable } from '../dataplane.js';
-import { Adjacencies } from '../adjacencies.js';
+import type { InstallStatus, KernelRoute, NextHop, RouteTable } from '../dataplane.js';
+import { Adjacencies, isProtected } from '../adjacencies.js';
 import { parseIp, type Family } from '../packet/ip.js';
 import type { NetlinkClient, NetlinkRequest } from './client.js';
 import {
@@ -15,24 +18,42 @@ import {
   NLM_F_CREATE,
   NLM_F_EXCL,
   NLM_F_REPLACE,
+  RTM_DELNEXTHOP,
   RTM_DELROUTE,
   RTM_GETROUTE,
+  RTM_NEWNEXTHOP,
   RTM_NEWROUTE,
   RTNLGRP_IPV4_ROUTE,
   RTNLGRP_IPV6_ROUTE,
+  RTNLGRP_NEXTHOP,
   RT_SCOPE_NOWHERE,
 } from './constants.js';
 import type { NetlinkError } from './error.js';
-import { ROUTE_PROTOCOL, describeRoute, forwardingText, keyOfMessage, keyText, routeKey, translateRoute, type RouteKey } from './kernel-route.js';
+import {
+  ROUTE_PROTOCOL,
+  backupRoute,
+  describeRoute,
+  forwardingText,
+  keyOfMessage,
+  keyText,
+  objectRoute,
+  routeKey,
+  targetOfBackup,
+  translateRoute,
+  withoutLoops,
+  type RouteKey,
+  type Translated,
+} from './kernel-route.js';
 import type { Link, LinkMonitor } from './links.js';
 import { lookupRoute } from './lookup.js';
 import type { NetlinkMessage } from './message.js';
 import { NetlinkMonitor } from './monitor.js';
+import { NextHopObjects, type NextHopObject } from './next-hop-objects.js';
 import { protocolName } from './protocols.js';
 import { decodeRoute, encodeRoute, encodeRouteDump, type RouteFilter, type RouteMessage } from './route.js';
 import type { NetlinkTransport } from './socket.js';
 
-export const ROUTE_GROUPS = [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE];
+export const ROUTE_GROUPS = [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP];
 
 const START_ATTEMPTS = 5;
 const ENOENT = 2;
@@ -73,8 +94,15 @@ interface Entry {
   attemptedAt: number;
   /** When to try again; undefined: not waiting. */
   retryAt: number | undefined;
+  /** The object it is to point to, and the one it points to in the kernel. */
+  object: NextHopObject | undefined;
+  held: NextHopObject | undefined;
+  /** The route behind it, at the next metric; and of that one, the route it is behind. */
+  backup: Entry | undefined;
+  primary: Entry | undefined;
 }
 
+const REMOVED = 'removed by somebody else';
 const PENDING: InstallStatus = { installed: false, error: 'not yet answered by the kernel' };
 const INSTALLED: InstallStatus = { installed: true };
 
@@ -84,12 +112,14 @@ export class KernelRouteTable implements RouteTable {
   private readonly stale = new Map<string, RouteMessage>();
   private readonly waiting = new Set<Entry>();
   private readonly adjacencies = new Adjacencies();
+  private readonly objects: NextHopObjects<Entry>;
   private conflicts: Entry[] = [];
   private investigating = false;
   private scarce: Entry[] = [];
   private readonly monitor: NetlinkMonitor;
   private readonly stopLinks: () => void;
   private interfaces = new Map<string, string>();
+  private carriers = new Map<string, string>();
   private settlers: (() => void)[] = [];
   /** Changes by others that were notified. */
   private changes = 0;
@@ -107,12 +137,19 @@ export class KernelRouteTable implements RouteTable {
     private readonly links: LinkMonitor,
     private readonly clock: Clock,
   ) {
+    this.objects = new NextHopObjects<Entry>(client, links, this.adjacencies, clock, {
+      made: (entries, error) => this.onObjectMade([...entries], error),
+      gone: (users, holders) => this.onObjectGone([...users], [...holders]),
+      intact: (entries) => this.mendMissing([...entries]),
+      answered: () => this.settle(),
+    });
     this.monitor = new NetlinkMonitor(transport, { message: (message) => this.onMessage(message), overrun: () => this.resynchronise() });
     this.stopLinks = links.onChange((current) => this.onLinks(current));
   }
 
   /** Reads what an earlier run left and begins to write. Rejects with NetlinkError. */
   async start(): Promise<void> {
+    await this.objects.start();
     let before: number;
     let attempts = 0;
     do {
@@ -122,44 +159,72 @@ export class KernelRouteTable implements RouteTable {
       // A notification read meanwhile may be newer than the dump.
     } while (this.changes !== before && ++attempts < START_ATTEMPTS);
     this.interfaces = interfaceStates(this.links.links());
+    this.carriers = carrierStates(this.links.links());
     this.started = true;
-    for (const entry of this.entries.values()) {
-      this.adopt(entry);
+    for (const entry of [...this.entries.values()]) {
+      this.point(entry, this.adopt(entry));
       this.work(entry);
     }
   }
 
+  /** Why the kernel has no next hop objects; undefined when it has, and before start(). */
+  get lackOfObjects(): string | undefined {
+    return this.objects.lack;
+  }
+
   set(route: KernelRoute): void {
     const key = routeKey(route.prefix, route.table, route.metric);
+    const entry = this.entryOf(key);
+    if (entry.primary) entry.primary.backup = entry.primary = undefined;
+    this.declare(entry, withoutLoops(route, key));
+  }
+
+  private entryOf(key: RouteKey): Entry {
     const text = keyText(key);
-    let entry = this.entries.get(text);
-    if (!entry) {
-      entry = { key, text, route, holder: 'nobody', written: '', status: PENDING, inFlight: false, dirty: false, attempts: 0, attemptedAt: -Infinity, retryAt: undefined };
-      this.entries.set(text, entry);
-      if (this.started) this.adopt(entry);
-    }
+    const known = this.entries.get(text);
+    if (known) return known;
+    const state = { holder: 'nobody', written: '', status: PENDING, inFlight: false, dirty: false, attempts: 0, attemptedAt: -Infinity, retryAt: undefined } as const;
+    const entry: Entry = { key, text, route: undefined, ...state, object: undefined, held: undefined, backup: undefined, primary: undefined };
+    this.entries.set(text, entry);
+    return entry;
+  }
+
+  private declare(entry: Entry, route: KernelRoute): void {
     entry.route = route;
     entry.attempts = 0;
+    if (this.started) this.point(entry, entry.holder === 'nobody' ? this.adopt(entry) : undefined);
     this.work(entry);
   }
 
   remove(prefix: string, table?: number, metric?: number): void {
-    const text = keyText(routeKey(prefix, table, metric));
-    const entry = this.entries.get(text);
-    if (!entry) return;
+    const entry = this.entries.get(keyText(routeKey(prefix, table, metric)));
+    if (entry && !entry.primary) this.withdraw(entry);
+  }
+
+  private withdraw(entry: Entry): void {
+    const { backup } = entry;
     entry.route = undefined;
+    entry.backup = undefined;
+    if (this.started) this.point(entry);
     this.work(entry);
+    if (backup) this.withdraw(backup);
   }
 
   status(prefix: string, table?: number, metric?: number): InstallStatus | undefined {
     const entry = this.entries.get(keyText(routeKey(prefix, table, metric)));
-    return entry?.route && entry.status;
+    return entry?.route && !entry.primary ? this.statusOf(entry) : undefined;
   }
 
   list(): { readonly route: KernelRoute; readonly status: InstallStatus }[] {
     const all: { readonly route: KernelRoute; readonly status: InstallStatus }[] = [];
-    for (const { route, status } of this.entries.values()) if (route) all.push({ route, status });
+    for (const entry of this.entries.values()) if (entry.route && !entry.primary) all.push({ route: entry.route, status: this.statusOf(entry) });
     return all;
+  }
+
+  private statusOf({ status, backup, route }: Entry): InstallStatus {
+    if (!backup) return status;
+    const active = isProtected(route!.target) && this.adjacencies.forwarding(route!.target, this.isDown).backup !== undefined;
+    return { ...status, backup: { ...backup.status, active } };
   }
 
   settled(): Promise<void> {
@@ -174,16 +239,30 @@ export class KernelRouteTable implements RouteTable {
   async sweepStale(): Promise<number> {
     const swept = await Promise.all([...this.stale.values()].map((message) => this.deleteMessage(message)));
     this.stale.clear();
+    await this.objects.sweep();
     return swept.filter((deleted) => deleted).length;
   }
 
   failAdjacency(interfaceName: string, gateway?: string): number {
-    this.adjacencies.fail(interfaceName, gateway);
-    return 0;
+    if (!this.adjacencies.fail(interfaceName, gateway)) return 0;
+    // Objects in one batch, whatever the number of routes; without objects each route is written.
+    const switched = this.objects.refresh(true) + this.rework((entry) => !entry.object);
+    // Backups that led over what failed give way to others: nothing depends on that yet.
+    setImmediate(() => this.rework((entry) => entry.backup !== undefined));
+    return switched;
   }
 
   restoreAdjacency(interfaceName: string, gateway?: string): void {
-    this.adjacencies.restore(interfaceName, gateway);
+    if (!this.adjacencies.restore(interfaceName, gateway)) return;
+    this.objects.refresh();
+    this.rework(() => true);
+  }
+
+  /** Looks at protected routes again; returns how many of them were to be written. */
+  private rework(concerns: (entry: Entry) => boolean): number {
+    const { busy } = this;
+    for (const entry of [...this.entries.values()]) if (entry.route && isProtected(entry.route.target) && concerns(entry)) this.work(entry);
+    return this.busy - busy;
   }
 
   lookup(address: string): ReturnType<RouteTable['lookup']> {
@@ -200,6 +279,7 @@ export class KernelRouteTable implements RouteTable {
     this.entries.clear();
     this.stale.clear();
     await Promise.all((await this.dumpOurs()).map((message) => this.deleteMessage(message)));
+    await this.objects.removeAll();
   }
 
   /** Stops watching; routes stay in the kernel. */
@@ -208,16 +288,117 @@ export class KernelRouteTable implements RouteTable {
     this.timer?.cancel();
     this.resync?.cancel();
     this.stopLinks();
+    this.objects.close();
     this.monitor.close();
   }
 
-  /** Takes over what an earlier run left under this key; it is not written again where it forwards alike. */
-  private adopt(entry: Entry): void {
+  /** Takes over what an earlier run left under this key; it is not written again where it forwards alike. Returns the object it points to. */
+  private adopt(entry: Entry): number | undefined {
     const found = this.stale.get(entry.text);
-    if (!found) return;
+    if (!found) return undefined;
     this.stale.delete(entry.text);
     entry.holder = 'us';
     entry.written = forwardingText(found);
+    return found.nextHopId;
+  }
+
+  /** Chooses the object that a route is to point to; `found`: the one it points to in the kernel already. */
+  private point(entry: Entry, found?: number): void {
+    const { family } = entry.key.prefix;
+    const target = entry.route?.target;
+    let object: NextHopObject | undefined;
+    if (target && this.objects.supported) {
+      if (isProtected(target)) object = this.objects.ofTarget(target, family, found);
+      else if (entry.primary && 'nextHops' in target) object = this.objects.ofHop({ nextHop: target.nextHops[0]!, segments: target.kind === 'seg6' ? target.segments : [] }, family, found);
+    }
+    const before = entry.object;
+    if (object) this.objects.use(object, entry);
+    entry.object = object;
+    if (before && before !== object) this.objects.release(before, entry);
+    if (object && object.id === found) this.noteHeld(entry, object);
+  }
+
+  private noteHeld(entry: Entry, object: NextHopObject | undefined): void {
+    const before = entry.held;
+    entry.held = object;
+    if (object) this.objects.hold(object, entry);
+    if (before && before !== object) this.objects.letGo(before, entry);
+  }
+
+  /** An object is in the kernel, or cannot be, that these routes wait for. */
+  private onObjectMade(entries: readonly Entry[], error: NetlinkError | undefined): void {
+    for (const entry of entries) {
+      if (!error) this.work(entry);
+      else if (entry.holder !== 'us' || entry.written !== objectText(entry)) {
+        entry.status = { installed: false, error: error.message };
+        this.retryLater(entry);
+        this.followUp(entry);
+      }
+    }
+  }
+
+  private onObjectGone(users: readonly Entry[], holders: readonly Entry[]): void {
+    for (const entry of holders) {
+      entry.held = undefined;
+      if (entry.holder === 'us') entry.holder = 'nobody';
+    }
+    for (const entry of new Set([...holders, ...users])) this.work(entry);
+  }
+
+  private mendMissing(entries: readonly Entry[]): void {
+    for (const entry of entries) if (entry.holder === 'nobody' && entry.route && !entry.inFlight && entry.retryAt === undefined) this.mend(entry, REMOVED);
+  }
+
+  /** Lets the route behind one follow it, once that is in the kernel, parked or cannot be. */
+  private followUp(entry: Entry): void {
+    const { primary } = entry;
+    // A parked route may go now that its backup forwards.
+    if (primary && entry.status.installed && primary.holder === 'us' && this.isParked(primary)) this.work(primary);
+    if (primary || !entry.route) return;
+    const isUsable = (hop: NextHop): boolean => !this.adjacencies.hasFailed(hop) && !this.isDown(hop.interface);
+    const route = backupRoute(entry.route, entry.key, isUsable);
+    const before = entry.backup;
+    if (!route) {
+      entry.backup = undefined;
+      if (before) this.withdraw(before);
+      return;
+    }
+    if (before?.route && JSON.stringify(before.route.target) === JSON.stringify(route.target)) return;
+    const backup = this.entryOf(routeKey(route.prefix, route.table, route.metric));
+    // Somebody declared a route of that very metric.
+    if (backup.route && !backup.primary) return;
+    backup.primary = entry;
+    entry.backup = backup;
+    this.declare(backup, route);
+  }
+
+  private readonly isDown = (name: string): boolean => this.links.find(name)?.up !== true;
+
+  /** A backup that cannot be installed leaves it to the route itself. */
+  private parks({ backup }: Entry): boolean {
+    return backup !== undefined && backup.holder !== 'other';
+  }
+
+  private isParked(entry: Entry): boolean {
+    return entry.object !== undefined && this.objects.readiness(entry.object, this.parks(entry)) === 'parked';
+  }
+
+  /** All its next hops failed and the kernel deleted the object: the backup forwards. */
+  private park(entry: Entry): void {
+    entry.status = INSTALLED;
+    if (entry.holder === 'us' && entry.backup?.status.installed) this.delete(entry);
+    else this.settle();
+    this.followUp(entry);
+  }
+
+  private translate(entry: Entry): Translated {
+    const route = entry.route!;
+    if (entry.object) return { message: objectRoute(route, entry.key, entry.object.id) };
+    const { target } = route;
+    // Without next hop objects the route itself is what is switched.
+    const now = isProtected(target) ? this.adjacencies.forwarding(target) : undefined;
+    const plain = now === undefined ? route : { ...route, target: now.backup ? targetOfBackup(now.backup) : ({ kind: 'unicast', nextHops: now.nextHops } as const) };
+    return translateRoute(plain, entry.key, (name) => this.links.find(name));
   }
 
   /** Brings the kernel one step nearer to what is declared under a key. */
@@ -234,18 +415,29 @@ export class KernelRouteTable implements RouteTable {
       else this.forget(entry);
       return;
     }
-    const translated = translateRoute(entry.route, entry.key, (name) => this.links.find(name));
+    const readiness = entry.object ? this.objects.readiness(entry.object, this.parks(entry)) : 'ready';
+    if (readiness === 'pending') {
+      if (entry.status.installed) entry.status = PENDING;
+      return;
+    }
+    if (readiness === 'parked') {
+      this.park(entry);
+      return;
+    }
+    const translated = typeof readiness === 'object' ? readiness : this.translate(entry);
     if (translated.reason !== undefined) {
       entry.status = { installed: false, error: translated.reason };
       // What was there before no longer is what should be; an interface that comes back brings it here again (onLinks).
       if (entry.holder === 'us') this.delete(entry);
       else this.settle();
+      this.followUp(entry);
       return;
     }
     const text = forwardingText(translated.message);
     if (entry.holder === 'us' && entry.written === text) {
       entry.status = INSTALLED;
       this.settle();
+      this.followUp(entry);
       return;
     }
     this.write(entry, translated.message, text);
@@ -265,6 +457,7 @@ export class KernelRouteTable implements RouteTable {
 
   private write(entry: Entry, message: RouteMessage, text: string): void {
     const route = entry.route!;
+    const { object } = entry;
     const replace = entry.holder === 'us';
     if (entry.status.installed) entry.status = PENDING;
     const request: NetlinkRequest = {
@@ -278,6 +471,8 @@ export class KernelRouteTable implements RouteTable {
         entry.holder = 'us';
         entry.written = text;
         entry.status = INSTALLED;
+        this.noteHeld(entry, object);
+        if (!entry.dirty) this.followUp(entry);
       } else if (error.errno === EEXIST && !replace) {
         entry.status = { installed: false, error: error.message };
         this.investigate(entry);
@@ -287,9 +482,12 @@ export class KernelRouteTable implements RouteTable {
           this.retrySoon(entry);
           return;
         }
+        // Whoever deleted the object may not have been heard of.
+        if (object) this.objects.suspect(object);
         // The route of before still forwards where nobody wants it to: it goes, then this one is tried again.
         if (entry.holder === 'us') this.delete(entry);
         else this.retryLater(entry);
+        this.followUp(entry);
       }
     });
   }
@@ -298,6 +496,7 @@ export class KernelRouteTable implements RouteTable {
     this.submit(entry, deletion(entry.key), (error) => {
       if (!error || error.errno === ESRCH || error.errno === ENOENT) {
         entry.holder = 'nobody';
+        this.noteHeld(entry, undefined);
         if (!entry.route && !entry.dirty) this.forget(entry);
         else if (entry.route && !this.isBlocked(entry)) this.retryLater(entry);
       } else {
@@ -309,7 +508,9 @@ export class KernelRouteTable implements RouteTable {
 
   /** Whether nothing but a change of interfaces can help. */
   private isBlocked(entry: Entry): boolean {
-    return entry.route !== undefined && translateRoute(entry.route, entry.key, (name) => this.links.find(name)).reason !== undefined;
+    if (!entry.route) return false;
+    const readiness = entry.object ? this.objects.readiness(entry.object, this.parks(entry)) : 'ready';
+    return readiness === 'parked' || typeof readiness === 'object' || (readiness === 'ready' && this.translate(entry).reason !== undefined);
   }
 
   private forget(entry: Entry): void {
@@ -421,7 +622,12 @@ export class KernelRouteTable implements RouteTable {
 
   private onMessage(netlink: NetlinkMessage): void {
     // What this client's own requests did is known from their acknowledgements.
-    if (netlink.port === this.client.port || (netlink.type !== RTM_NEWROUTE && netlink.type !== RTM_DELROUTE)) return;
+    if (netlink.port === this.client.port) return;
+    if (netlink.type === RTM_NEWNEXTHOP || netlink.type === RTM_DELNEXTHOP) {
+      this.objects.onMessage(netlink);
+      return;
+    }
+    if (netlink.type !== RTM_NEWROUTE && netlink.type !== RTM_DELROUTE) return;
     this.changes++;
     const { value: message } = decodeRoute(netlink.payload);
     if (!message) return;
@@ -436,9 +642,17 @@ export class KernelRouteTable implements RouteTable {
   private onDeleted(entry: Entry, message: RouteMessage): void {
     if (message.protocol === ROUTE_PROTOCOL) {
       if (entry.holder !== 'us' || !entry.route) return;
+      if (entry.held) {
+        // The kernel deletes an object with all its routes; whether it did is found out once for all of them.
+        entry.holder = 'nobody';
+        entry.status = { installed: false, error: REMOVED };
+        this.objects.suspect(entry.held);
+        this.noteHeld(entry, undefined);
+        return;
+      }
       // Of a multipath route only this next hop may be gone; the exclusive write that follows finds out.
       entry.holder = 'nobody';
-      this.mend(entry, 'removed by somebody else');
+      this.mend(entry, REMOVED);
     } else if (entry.holder === 'other') {
       entry.holder = 'nobody';
       this.work(entry);
@@ -472,17 +686,20 @@ export class KernelRouteTable implements RouteTable {
 
   private onLinks(links: readonly Link[]): void {
     if (!this.started) return;
-    const before = this.interfaces;
-    this.interfaces = interfaceStates(links);
-    const changed = new Set<string>();
-    for (const name of [...before.keys(), ...this.interfaces.keys()]) if (before.get(name) !== this.interfaces.get(name)) changed.add(name);
+    const changed = namesOfChanged(this.interfaces, (this.interfaces = interfaceStates(links)));
+    const lost = namesOfChanged(this.carriers, (this.carriers = carrierStates(links)));
+    if (lost.size > 0) {
+      this.objects.lost(lost);
+      this.objects.refresh();
+    }
     for (const entry of [...this.entries.values()]) {
       if (!entry.route) continue;
       // A new address can make a gateway reachable, so that what failed before is worth another attempt.
       const failed = !entry.status.installed && entry.holder !== 'other';
-      if (!failed && !(changed.size > 0 && usesInterface(entry.route, changed))) continue;
+      const concerned = entry.object || entry.backup ? lost.size > 0 && usesInterface(entry.route, lost) : changed.size > 0 && usesInterface(entry.route, changed);
+      if (!failed && !concerned) continue;
       // The kernel forgets routes over an interface that goes down, and those of IPv4 without a word.
-      if (entry.holder === 'us' && changed.size > 0 && usesInterface(entry.route, changed)) entry.written = '';
+      if (entry.holder === 'us' && concerned && !entry.object) entry.written = '';
       this.work(entry);
     }
   }
@@ -500,6 +717,7 @@ export class KernelRouteTable implements RouteTable {
   private async compare(): Promise<void> {
     const kernel = new Map<string, RouteMessage>();
     try {
+      await this.objects.compare();
       for (const message of await this.dumpOurs()) kernel.set(keyText(keyOfMessage(message)), message);
     } catch {
       this.resync = undefined;
@@ -551,7 +769,7 @@ export class KernelRouteTable implements RouteTable {
   }
 
   private isSettled(): boolean {
-    return this.busy === 0 && (this.started || this.entries.size === 0);
+    return this.busy === 0 && this.objects.busy === 0 && (this.started || this.entries.size === 0);
   }
 
   private settle(): void {
@@ -578,8 +796,19 @@ function interfaceStates(links: readonly Link[]): Map<string, string> {
   return new Map(links.map((link) => [link.name, `${link.index} ${link.enabled} ${link.downs}`]));
 }
 
+/** What of them matters to next hop objects: one over a link without carrier is deleted, and cannot be made. */
+function carrierStates(links: readonly Link[]): Map<string, string> {
+  return new Map(links.map((link) => [link.name, `${link.index} ${link.up} ${link.downs} ${link.losses}`]));
+}
+
+function namesOfChanged(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): Set<string> {
+  return new Set([...before.keys(), ...after.keys()].filter((name) => before.get(name) !== after.get(name)));
+}
+
+const objectText = ({ object }: Entry): string | undefined => object && `object ${object.id}`;
+
 function usesInterface({ target }: KernelRoute, names: ReadonlySet<string>): boolean {
   if (target.kind === 'unreachable') return false;
   if (target.kind === 'seg6local') return names.has(target.interface) || ('interface' in target.behaviour && names.has(target.behaviour.interface));
-  return target.nextHops.some((hop) => names.has(hop.interface));
+  return target.nextHops.some((hop) => names.has(hop.interface)) || (isProtected(target) && target.backups.some(({ nextHop }) => names.has(nextHop.interface)));
 }

@@ -9,6 +9,7 @@ import {
   RTA_GATEWAY,
   RTA_METRICS,
   RTA_MULTIPATH,
+  RTA_NH_ID,
   RTA_OIF,
   RTA_PREFSRC,
   RTA_PRIORITY,
@@ -50,6 +51,8 @@ export interface RouteMessage {
   readonly metric?: number;
   readonly mtu?: number;
   readonly preferredSource?: string;
+  /** Next hop object that holds the next hops; told to the kernel, it stands alone. */
+  readonly nextHopId?: number;
   /** More than one: multipath. */
   readonly nextHops: readonly RouteNextHop[];
 }
@@ -95,6 +98,7 @@ export function encodeRoute(writer: MessageWriter, route: RouteMessage): void {
   if (single?.encapsulation) encodeEncapsulation(writer, single.encapsulation);
   if (route.metric !== undefined) writer.attributeU32(RTA_PRIORITY, route.metric);
   if (table > 255) writer.attributeU32(RTA_TABLE, table);
+  if (route.nextHopId !== undefined) writer.attributeU32(RTA_NH_ID, route.nextHopId);
   if (others.length > 0) encodeNextHops(writer, destination.family, route.nextHops);
   if (single?.interfaceIndex !== undefined) writer.attributeU32(RTA_OIF, single.interfaceIndex);
   if (route.preferredSource !== undefined) writer.attribute(RTA_PREFSRC, addressOctets(route.preferredSource));
@@ -177,6 +181,7 @@ export function decodeRoute(payload: Uint8Array): Decoded<RouteMessage> {
   const metric = attributes.u32(RTA_PRIORITY);
   const preferredSource = attributes.address(RTA_PREFSRC);
   const mtu = attributes.nested(RTA_METRICS)?.u32(RTAX_MTU);
+  const nextHopId = attributes.u32(RTA_NH_ID);
   const flags = readU32(payload, 8);
   const table = attributes.u32(RTA_TABLE) ?? (payload[4] === RT_TABLE_COMPAT ? RT_TABLE_UNSPEC : payload[4]!);
 
@@ -202,6 +207,7 @@ export function decodeRoute(payload: Uint8Array): Decoded<RouteMessage> {
       type: payload[7]!,
       flags,
       nextHops,
+      ...(nextHopId !== undefined && { nextHopId }),
       ...(metric !== undefined && { metric }),
       ...(mtu !== undefined && { mtu }),
       ...(preferredSource !== undefined && { preferredSource }),

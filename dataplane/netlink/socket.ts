@@ -7,6 +7,7 @@ import {
   NETLINK_EXT_ACK,
   NETLINK_GET_STRICT_CHK,
   NETLINK_ROUTE,
+  RTNLGRP_NEXTHOP,
   SOCK_RAW,
   SOL_NETLINK,
   SOL_SOCKET,
@@ -58,7 +59,7 @@ class NetlinkSocket implements NetlinkTransport {
       const address = new Uint8Array(NAME);
       address.set(new Uint8Array(Uint16Array.of(AF_NETLINK).buffer));
       native.bind(this.fd, address);
-      for (const group of groups) native.setsockopt(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+      for (const group of groups) subscribe(this.fd, group);
       this.port = readU32(native.getsockname(this.fd), 4);
       this.poll = native.poll(this.fd, 1, () => this.listener());
     } catch (error) {
@@ -102,6 +103,15 @@ class NetlinkSocket implements NetlinkTransport {
     this.closed = true;
     this.poll.close();
     native.close(this.fd);
+  }
+}
+
+/** A group of the newer ones that this kernel does not know is left out: it has nothing to tell of. */
+function subscribe(fd: number, group: number): void {
+  try {
+    native.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+  } catch (error) {
+    if (group < RTNLGRP_NEXTHOP || (error as NativeError).code !== 'EINVAL') throw error;
   }
 }
 

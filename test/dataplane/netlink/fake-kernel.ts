@@ -1,19 +1,24 @@
-/** A kernel in memory behind the transport of the netlink client: links, and routes by prefix, table and metric. */
+/** A kernel in memory behind the transport of the netlink client: links, next hop objects, and routes by prefix, table and metric. */
 import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLM_F_DUMP,
   NLM_F_EXCL,
   NLM_F_MULTI,
+  NLM_F_REPLACE,
+  RTM_DELNEXTHOP,
   RTM_DELROUTE,
   RTM_GETADDR,
   RTM_GETLINK,
+  RTM_GETNEXTHOP,
   RTM_GETROUTE,
   RTM_NEWLINK,
+  RTM_NEWNEXTHOP,
   RTM_NEWROUTE,
 } from '../../../dataplane/netlink/constants.js';
 import { keyOfMessage, keyText } from '../../../dataplane/netlink/kernel-route.js';
 import { splitMessages, type NetlinkMessage } from '../../../dataplane/netlink/message.js';
+import { decodeNextHop, encodeNextHop, encodeNextHopId, type NextHopMessage } from '../../../dataplane/netlink/nexthop.js';
 import { decodeRoute, encodeRoute, type RouteMessage } from '../../../dataplane/netlink/route.js';
 import type { NetlinkTransport } from '../../../dataplane/netlink/socket.js';
 import { MessageWriter } from '../../../dataplane/netlink/writer.js';
@@ -21,6 +26,9 @@ import { MessageWriter } from '../../../dataplane/netlink/writer.js';
 const ENOENT = 2;
 const EEXIST = 17;
 const ESRCH = 3;
+const EINVAL = 22;
+const EOPNOTSUPP = 95;
+const ENETDOWN = 100;
 const CLIENT_PORT = 4711;
 
 /** One end of a socket: what the kernel queued for it. */
@@ -96,12 +104,19 @@ export class FakeKernel {
   readonly routes = new Map<string, RouteMessage>();
   /** Writes of routes so far. */
   writes = 0;
+  /** Called after each change of routes that was asked for. */
+  onWrite: () => void = () => undefined;
   /** Errnos that the next writes are refused with. */
   readonly refusals: number[] = [];
-  private readonly links = new Map<number, { readonly name: string; up: boolean }>();
+  readonly nextHops = new Map<number, NextHopMessage>();
+  /** False: a kernel before 5.3. */
+  hasNextHops = true;
+  /** Writes of next hop objects so far. */
+  nextHopWrites = 0;
+  private readonly links = new Map<number, { readonly name: string; up: boolean; carrier: boolean }>();
 
   addLink(index: number, name: string): void {
-    this.links.set(index, { name, up: true });
+    this.links.set(index, { name, up: true, carrier: true });
   }
 
   /** Takes an interface up or down; its routes go without a word, as those of IPv4 do. */
@@ -109,6 +124,39 @@ export class FakeKernel {
     this.links.get(index)!.up = up;
     if (!up) for (const [key, route] of this.routes) if (route.nextHops.every((hop) => hop.interfaceIndex === index)) this.routes.delete(key);
     this.linkEvents.push(this.link(index, 0, 0));
+  }
+
+  /** A link loses or gets its carrier: objects over it are deleted without a word, their routes with one. */
+  setCarrier(index: number, carrier: boolean): void {
+    this.links.get(index)!.carrier = carrier;
+    if (!carrier) for (const hop of [...this.nextHops.values()]) if (hop.interfaceIndex === index) this.dropNextHop(hop.id);
+    this.linkEvents.push(this.link(index, 0, 0));
+  }
+
+  /** Somebody else deletes an object, notified as such. */
+  deleteNextHop(id: number): void {
+    this.dropNextHop(id);
+    this.routeEvents.push(datagram(RTM_DELNEXTHOP, 0, 0, 99, (writer) => encodeNextHopId(writer, id)));
+  }
+
+  private dropNextHop(id: number): void {
+    this.nextHops.delete(id);
+    for (const [key, route] of [...this.routes]) if (route.nextHopId === id) this.deleteRoute(key);
+    for (const hop of [...this.nextHops.values()]) {
+      if (!hop.group?.some((member) => member.id === id)) continue;
+      const group = hop.group.filter((member) => member.id !== id);
+      if (group.length === 0) this.dropNextHop(hop.id);
+      else this.nextHops.set(hop.id, { ...hop, group });
+    }
+  }
+
+  /** Where the kernel would send packets to a prefix: the next hops of its best route, each as gateway and interface index, with its segments. */
+  forwards(prefix: string): string[] {
+    const routes = [...this.routes.values()].filter(({ destination }) => destination.toString() === prefix).sort((a, b) => a.metric! - b.metric!);
+    const hops = (id: number): NextHopMessage[] => this.nextHops.get(id)?.group?.flatMap((member) => hops(member.id)) ?? [this.nextHops.get(id)!];
+    const best = routes[0];
+    const chosen = best?.nextHopId === undefined ? (best?.nextHops ?? []) : hops(best.nextHopId);
+    return chosen.map(({ gateway, interfaceIndex, encapsulation }) => `${gateway ?? ''}%${interfaceIndex ?? ''}${encapsulation?.kind === 'seg6' ? ` by ${encapsulation.segments.join(',')}` : ''}`).sort();
   }
 
   /** Somebody else's doing, notified as such. */
@@ -124,15 +172,16 @@ export class FakeKernel {
   }
 
   private link(index: number, flags: number, sequence: number): Uint8Array {
-    const { name, up } = this.links.get(index)!;
+    const { name, up, carrier } = this.links.get(index)!;
     return datagram(RTM_NEWLINK, flags, sequence, CLIENT_PORT, (writer) =>
-      writer.u8(0).u8(0).u16(1).u32(index).u32(up ? 0x41 : 0).u32(0).attributeText(3, name).attributeU32(4, 1500),
+      writer.u8(0).u8(0).u16(1).u32(index).u32(up ? (carrier ? 0x41 : 0x1) : 0).u32(0).attributeText(3, name).attributeU32(4, 1500),
     );
   }
 
   private handle({ type, flags, sequence, payload }: NetlinkMessage): Uint8Array[] {
     if (type === RTM_GETLINK) return [...[...this.links.keys()].map((index) => this.link(index, NLM_F_MULTI, sequence)), endOfDump(sequence)];
     if (type === RTM_GETADDR) return [endOfDump(sequence)];
+    if (type === RTM_GETNEXTHOP || type === RTM_NEWNEXTHOP || type === RTM_DELNEXTHOP) return this.handleNextHop(type, flags, sequence, payload);
     const asked = decodeRoute(payload).value!;
     const key = keyText(keyOfMessage(asked));
     if (type === RTM_GETROUTE && (flags & NLM_F_DUMP) === NLM_F_DUMP) {
@@ -145,15 +194,38 @@ export class FakeKernel {
       this.writes++;
       const refusal = this.refusals.shift();
       if (refusal !== undefined) return [answer(sequence, refusal)];
+      if (asked.nextHopId !== undefined && !this.nextHops.has(asked.nextHopId)) return [answer(sequence, EINVAL)];
       if ((flags & NLM_F_EXCL) !== 0 && this.routes.has(key)) return [answer(sequence, EEXIST)];
       this.routes.set(key, asked);
+      this.onWrite();
       return [answer(sequence, 0)];
     }
     if (type === RTM_DELROUTE) {
       if (this.routes.get(key)?.protocol !== asked.protocol) return [answer(sequence, ESRCH)];
       this.routes.delete(key);
+      this.onWrite();
       return [answer(sequence, 0)];
     }
     return [answer(sequence, ENOENT)];
+  }
+
+  private handleNextHop(type: number, flags: number, sequence: number, payload: Uint8Array): Uint8Array[] {
+    if (!this.hasNextHops) return [answer(sequence, EOPNOTSUPP)];
+    if (type === RTM_GETNEXTHOP) return [...[...this.nextHops.values()].map((hop) => datagram(RTM_NEWNEXTHOP, NLM_F_MULTI, sequence, CLIENT_PORT, (writer) => encodeNextHop(writer, hop))), endOfDump(sequence)];
+    const asked = decodeNextHop(payload).value!;
+    const known = this.nextHops.get(asked.id);
+    if (type === RTM_DELNEXTHOP) {
+      if (!known) return [answer(sequence, ENOENT)];
+      this.dropNextHop(asked.id);
+      return [answer(sequence, 0)];
+    }
+    this.nextHopWrites++;
+    if (known && (flags & NLM_F_EXCL) !== 0) return [answer(sequence, EEXIST)];
+    if (known && ((flags & NLM_F_REPLACE) === 0 || (known.group === undefined) !== (asked.group === undefined))) return [answer(sequence, EINVAL)];
+    if (asked.group?.some(({ id }) => !this.nextHops.has(id))) return [answer(sequence, EINVAL)];
+    const link = asked.interfaceIndex === undefined ? undefined : this.links.get(asked.interfaceIndex);
+    if (link && !(link.up && link.carrier)) return [answer(sequence, ENETDOWN)];
+    this.nextHops.set(asked.id, asked);
+    return [answer(sequence, 0)];
   }
 }
