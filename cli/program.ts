@@ -12,6 +12,7 @@ import { drain } from './commands/drain.js';
 import { explain } from './commands/explain.js';
 import { monitor } from './commands/monitor.js';
 import { service } from './commands/service.js';
+import { showBfd } from './commands/show-bfd.js';
 import { showBgpNeighbors } from './commands/show-bgp-neighbors.js';
 import { showBgpPolicy } from './commands/show-bgp-policy.js';
 import { showBgpRoutes } from './commands/show-bgp-routes.js';
@@ -47,6 +48,7 @@ export function buildProgram(): { program: Command; session: Session } {
   showBgpNeighbors(bgp, session);
   showBgpRoutes(bgp, session);
   showBgpPolicy(bgp, session);
+  showBfd(show, session);
   showOspf(show, session);
   showRoutes(show, session);
   showSids(show, session);

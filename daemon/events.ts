@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 
 export type Severity = 'debug' | 'info' | 'warning' | 'error';
 
-export type EventTopic = 'bgp' | 'ospf' | 'rib' | 'flows' | 'awareness' | 'dataplane' | 'config';
+export type EventTopic = 'bgp' | 'bfd' | 'ospf' | 'rib' | 'flows' | 'awareness' | 'dataplane' | 'config';
 
 export type EventField = string | number | bigint | boolean;
 

@@ -43,6 +43,7 @@ import {
   type SidView,
 } from './northbound/facade.js';
 import type { RouterEvent } from './events.js';
+import type { BfdFacade } from './northbound/bfd.js';
 import type { OspfFacade } from './northbound/ospf.js';
 import type { TelemetryFacade } from './northbound/telemetry.js';
 import type { RouterParts } from './router-parts.js';
@@ -87,6 +88,10 @@ export class FacadeOverRouter implements RouterFacade {
     readonly telemetry: TelemetryFacade,
     readonly ospf: OspfFacade,
   ) {}
+
+  get bfd(): BfdFacade {
+    return this.parts.bfd;
+  }
 
   private get dataplane(): Dataplane {
     return this.parts.dataplane;
@@ -236,6 +241,7 @@ export class FacadeOverRouter implements RouterFacade {
       role: configured?.role,
       shutdown: neighbor.shutdown,
       minimumHopLimit: configured?.minimumTtl,
+      bfd: neighbor.bfd,
       md5: configured?.password !== undefined,
       endOfRib: neighbor.endOfRib,
       prefixesStale: neighbor.prefixes.stale,

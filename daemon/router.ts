@@ -17,6 +17,7 @@ import { LinkAwareness } from './awareness/link/links.js';
 import { PathMonitor } from './awareness/path-monitor.js';
 import { StampService, type StampSettings } from './awareness/stamp/service.js';
 import { wayName } from './awareness/stamp/way.js';
+import { BfdThread } from './bfd/thread.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { ComputingExchange } from './computing-exchange.js';
@@ -70,6 +71,7 @@ export class Router implements RouterParts {
   readonly instances: LocalInstances;
   readonly paths: PathMonitor;
   readonly comnet = new ComNet();
+  readonly bfd: BfdThread;
   readonly bgp: BgpSpeaker | undefined;
   readonly stamp: StampService | undefined;
   readonly registration: Registration | undefined;
@@ -146,6 +148,7 @@ export class Router implements RouterParts {
     });
     this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.exchange.announceInstances(advertisements));
     this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane, sidRoutes: this.sidRoutes }, config.registration);
+    this.bfd = new BfdThread({ clock, config: config.bfd, report: ({ type, severity, text, fields }) => this.events.emit('bfd', `bfd.${type}`, severity, text, fields) });
     this.bgp =
       config.bgp &&
       new BgpSpeaker({
@@ -154,6 +157,7 @@ export class Router implements RouterParts {
         servicePrefixes: config.cpn.servicePrefixes,
         attributeType: config.cpn.attributeType,
         clock,
+        bfd: this.bfd,
         resolveNextHop: (address) => {
           const found = this.unicast.rib.resolve(address);
           return found && { cost: found.cost };
@@ -220,6 +224,8 @@ export class Router implements RouterParts {
     this.links.stop();
     this.stamp?.close();
     this.bgp?.stop({ graceful: keepForwarding });
+    // Each session says that it is switched off: peers must not take the end of this process for that of the way.
+    await this.bfd.close();
     await this.telemetry.stop();
     this.steering.stop();
     this.computingRib.close();
@@ -301,6 +307,7 @@ export class Router implements RouterParts {
     this.instances.configure(instancesConfig(config));
     this.ways.configure(config.cpn.services);
     this.steering.reconfigure(steeringConfig(config));
+    this.bfd.configure(config.bfd);
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.exchange.configure(config);
     this.telemetry.configure(config.telemetry);

@@ -42,7 +42,7 @@ export class Telemetry implements TelemetryFacade {
     this.metrics?.server.stop();
     this.metrics = undefined;
     if (!metrics) return;
-    const registry = routerRegistry(this.cpnSource(), this.bgpSource(), metrics.perNeighbor);
+    const registry = routerRegistry(this.cpnSource(), this.bgpSource(), metrics.perNeighbor, this.parts.bfd);
     const server = new MetricsServer(metrics, registry, (text) => this.parts.events.emit('config', 'metrics.failed', 'warning', text));
     server.start();
     this.metrics = { config: metrics, server };

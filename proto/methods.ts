@@ -5,6 +5,7 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
 import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
+import type { BfdSessions } from '../daemon/northbound/bfd.js';
 import type * as policy from '../daemon/northbound/policy-views.js';
 import type * as ospf from '../daemon/northbound/ospf.js';
 import type * as telemetry from '../daemon/northbound/telemetry.js';
@@ -115,6 +116,10 @@ export const bgpMethods = {
 export const bgpPolicyMethods = {
   listBgpPolicies: unary<{ name: string | undefined }, { policies: readonly policy.BgpPolicyView[] }>()('BgpPolicyService', 'ListBgpPolicies', v1.BgpPolicyRequest, v1.BgpPolicyList),
   testBgpPolicy: unary<policy.BgpPolicyTest, policy.BgpPolicyVerdict>()('BgpPolicyService', 'TestBgpPolicy', v1.BgpPolicyTest, v1.BgpPolicyVerdict),
+};
+
+export const bfdMethods = {
+  listBfdSessions: unary<{ peer: string | undefined }, BfdSessions>()('BfdService', 'ListBfdSessions', v1.BfdSessionRequest, v1.BfdSessionList),
 };
 
 export const ospfMethods = {

@@ -36,6 +36,7 @@ export function showBgpNeighbors(bgp: Command, session: Session): void {
             ['shut down', neighbor.shutdown === '' ? 'yes' : neighbor.shutdown],
             ['role', neighbor.role],
             ['hop limit', neighbor.minimumHopLimit === undefined ? undefined : `${neighbor.minimumHopLimit} at least (GTSM)`],
+            ['BFD', neighbor.bfd],
             ['TCP MD5', neighbor.md5 ? 'yes' : 'no'],
             ['End-of-RIB', neighbor.endOfRib.join(', ')],
             ['stale', neighbor.prefixesStale],

@@ -1,4 +1,5 @@
 /** What one speaker's parts share. */
+import type { BfdRegistrar } from '../bfd/types.js';
 import type { Clock } from '../clock.js';
 import type { NextHopResolver } from './best-path.js';
 import type { LocRib } from './loc-rib.js';
@@ -24,6 +25,8 @@ export interface BgpEvent {
 export interface Environment {
   readonly clock: Clock;
   readonly transport: Transport;
+  /** Undefined: neighbors with `bfd` are not watched. */
+  readonly bfd: BfdRegistrar | undefined;
   readonly random: () => number;
   readonly local: LocalSpeaker;
   readonly families: readonly FamilyName[];

@@ -2,6 +2,7 @@
  * One configured neighbour: its connections, of which two may exist for a moment (RFC 4271 section 6.8), and the routes exchanged
  * over the one that wins.
  */
+import type { BfdChange } from '../bfd/types.js';
 import type { Timer } from '../clock.js';
 import type { BgpNeighborConfig, PrefixLimitConfig } from '../config/types.js';
 import type { CpnEvent } from '../computing/block.js';
@@ -12,6 +13,7 @@ import { Counters } from './counters.js';
 import type { Environment } from './environment.js';
 import type { FsmContext, StateName } from './fsm.js';
 import type { OpenOptions } from './open.js';
+import { PeerBfd } from './peer-bfd.js';
 import { peerPolicy } from './peer-policy.js';
 import { maximumPrefixesNotification, PrefixLimits } from './prefix-limits.js';
 import { RouteExchange } from './route-exchange.js';
@@ -30,15 +32,19 @@ const REPORTED_CPN_EVENTS = 8;
  */
 const connectTimeoutMs = (connectRetryMs: number): number => Math.min(5000, Math.floor(connectRetryMs * 0.7));
 const idleHold = { initialMs: 1000, maximumMs: 60_000 };
-/** Cease subcodes that are sent as a Hard Reset (RFC 8538 section 5.1). */
+/** Cease subcodes that are sent as a Hard Reset (RFC 8538 section 5.1, RFC 9384 section 3). */
 const hardSubcodes: ReadonlySet<number> = new Set([
   CeaseSubcode.maximumPrefixes,
   CeaseSubcode.administrativeShutdown,
   CeaseSubcode.peerDeconfigured,
   CeaseSubcode.administrativeReset,
+  CeaseSubcode.bfdDown,
 ]);
 /** A second connection within this time of a session coming up is a late collision, not a restart of the peer, ms. */
 const collisionWindowMs = 5000;
+
+/** States of a connection on which OPEN went out. */
+const hasOpened = (state: StateName): boolean => state === 'OpenSent' || state === 'OpenConfirm' || state === 'Established';
 
 export interface LastError {
   readonly unixMs: number;
@@ -62,6 +68,7 @@ export class Peer {
   /** When the session came up or went down last, ms of the injected clock. */
   changedAt: number;
   lastError: LastError | undefined;
+  readonly bfd: PeerBfd;
   private readonly limits: PrefixLimits;
   /** Down, or about to be, for more routes than the peer may send; the timer ends the session and later the time it stays down. */
   private isOverLimit = false;
@@ -112,6 +119,7 @@ export class Peer {
       warn: (text) => environment.report(this.address, 'error', text),
       exceeded: (family, limit) => this.limitExceeded(family, limit),
     });
+    this.bfd = new PeerBfd(environment.bfd, { down: (change) => this.bfdDown(change), allowed: () => this.bfdAllows() });
     this.exchange = new RouteExchange(environment, config.address, peerPolicy(config, local.as, environment.policies()), (changes) => {
       if (changes.length === 0) return;
       peerHandlers.pathsChanged(changes);
@@ -151,17 +159,39 @@ export class Peer {
     this.config = config;
     this.exchange.setPolicy(peerPolicy(config, this.environment.local.as, this.environment.policies()));
     this.limits.configure(config.maxPrefix ?? {});
+    if (this.shutdownText === undefined) this.bfd.watch(config);
   }
 
   start(): void {
     this.forgetLimit();
     this.shutdownText = undefined;
-    this.primary.event({ type: 'ManualStart' });
+    this.bfd.watch(this.config);
+    if (this.bfd.allowsSession) this.primary.event({ type: 'ManualStart' });
+  }
+
+  /** BFD is what a strict neighbor waited for. */
+  private bfdAllows(): void {
+    if (this.primary.state.stopped && !this.isOverLimit && this.shutdownText === undefined) this.primary.event({ type: 'ManualStart' });
+  }
+
+  /**
+   * The way to the peer failed: the session ends at once (RFC 9384 section 3). Routes kept for a restart of the peer stay, because its restart
+   * may be what silenced BFD, unless the peer's BFD outlives its control plane (RFC 5882 section 4.3); ours never restarts while it looks on.
+   */
+  private bfdDown({ controlPlaneIndependent }: BfdChange): void {
+    if (controlPlaneIndependent) this.exchange.abortRestart();
+    const notification = this.cease(cease(CeaseSubcode.bfdDown));
+    if (this.bfd.allowsSession) {
+      for (const connection of [this.second, this.primary]) if (connection && hasOpened(connection.state.name)) connection.event({ type: 'AutomaticStop', notification });
+    } else {
+      this.end(notification);
+    }
   }
 
   /** Ends the session with Administrative Shutdown and perhaps the operator's words (RFC 9003); it stays down until it is started again. */
   stop(text = ''): void {
     this.forgetLimit();
+    this.bfd.stop();
     this.shutdownText = text;
     this.end(this.cease(ceaseWithCommunication(CeaseSubcode.administrativeShutdown, text)));
     this.exchange.dispose();
@@ -171,6 +201,7 @@ export class Peer {
   /** Closes without a NOTIFICATION, so that a peer that knows graceful restart keeps our routes (RFC 4724 section 4.1). */
   stopGracefully(): void {
     this.forgetLimit();
+    this.bfd.stop();
     this.second?.dispose();
     this.primary.dispose();
     this.exchange.dispose();
@@ -232,6 +263,11 @@ export class Peer {
 
   /** A connection from the peer's address. */
   accept(stream: Stream): void {
+    if (this.primary.state.stopped && !this.bfd.allowsSession) {
+      // Without a word: a NOTIFICATION would make the peer wait longer with every attempt.
+      stream.close();
+      return;
+    }
     switch (this.primary.state.name) {
       case 'Idle':
       case 'Active':

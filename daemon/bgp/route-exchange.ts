@@ -84,6 +84,11 @@ export class RouteExchange {
     this.stale.sessionDown(negotiated, notification);
   }
 
+  /** The way to a peer failed, whose routes are kept for its restart: they go. */
+  abortRestart(): void {
+    if (!this.session) this.stale.clear();
+  }
+
   /** Forgets the peer: its routes go, its timers stop. */
   dispose(): void {
     this.end(undefined);

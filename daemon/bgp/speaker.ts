@@ -3,6 +3,7 @@
  * slices, and tells listeners about unicast best paths and about every path of a service route.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { BfdRegistrar } from '../bfd/types.js';
 import type { Clock, Timer } from '../clock.js';
 import type { BgpConfig, BgpNeighborConfig } from '../config/types.js';
 import { canonicalIp, Prefix } from '../../dataplane/packet/ip.js';
@@ -41,6 +42,8 @@ export interface SpeakerOptions {
   readonly clock: Clock;
   /** TCP by default. */
   readonly transport?: Transport;
+  /** Watches neighbors with `bfd`. */
+  readonly bfd?: BfdRegistrar | undefined;
   readonly log?: { info(text: string): void; warn(text: string): void };
   /** Uniform in [0, 1); Math.random by default. */
   readonly random?: () => number;
@@ -93,6 +96,7 @@ export class BgpSpeaker {
     this.environment = {
       clock: options.clock,
       transport: options.transport ?? tcpTransport,
+      bfd: options.bfd,
       random: options.random ?? Math.random,
       local: this.local,
       // IPv4 is spoken only where a service has an IPv4 address (RFC 8950 next hops).

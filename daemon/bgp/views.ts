@@ -77,6 +77,8 @@ export interface NeighborView {
   readonly lastError: LastError | undefined;
   /** The operator's words of a shutdown that lasts; undefined when there is none. */
   readonly shutdown: string | undefined;
+  /** What BFD says; undefined without it. */
+  readonly bfd: string | undefined;
 }
 
 export interface RouteView {
@@ -184,6 +186,7 @@ export function neighborView(environment: Environment, peer: Peer): NeighborView
     endOfRib: [...peer.exchange.endOfRibReceived],
     lastError: peer.lastError,
     shutdown: peer.shutdownText,
+    bfd: peer.bfd.state,
   };
 }
 

@@ -187,6 +187,7 @@ class Check implements CheckResult {
       const service = this.prefixes.find((candidate) => candidate.overlaps(Prefix.from(prefix)));
       if (service) this.refuse([...path, 'prefix'], 'a range outside the service prefixes', `${prefix}, which meets ${service.toString()}`);
       const [template] = templates;
+      if (template?.bfd?.strict === true) this.refuse([...path, 'group'], 'a group without strict BFD: a dynamic neighbor is known only once it connects', template.group ?? '');
       if (template?.password !== undefined) this.refuse([...path, 'group'], 'a group without a password: TCP MD5 keys belong to single addresses', template.group ?? '');
     });
   }

@@ -10,7 +10,7 @@ export interface MetricDefinition<S> {
   /** A counter only grows while the daemon runs. */
   readonly type: 'counter' | 'gauge';
   readonly labels: readonly string[];
-  read(source: S): Iterable<Sample>;
+  read(source: S): Iterable<Sample> | Promise<Iterable<Sample>>;
 }
 
 /** Adds metrics to a registry; they are read from `source` at each scrape. */
@@ -22,17 +22,19 @@ export function register<S>(registry: Registry, definitions: readonly MetricDefi
     if (type === 'gauge') {
       new Gauge({
         ...options,
-        collect() {
+        async collect() {
+          const samples = await definition.read(source);
           this.reset();
-          for (const [values, value] of definition.read(source)) this.set(named(values), value);
+          for (const [values, value] of samples) this.set(named(values), value);
         },
       });
     } else {
       new Counter({
         ...options,
-        collect() {
+        async collect() {
+          const samples = await definition.read(source);
           this.reset();
-          for (const [values, value] of definition.read(source)) this.inc(named(values), value);
+          for (const [values, value] of samples) this.inc(named(values), value);
         },
       });
     }

@@ -1,6 +1,7 @@
 /** The metrics endpoint: `GET /metrics` in the Prometheus text format, nothing else. */
 import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { BFD_METRICS, BFD_SESSION_METRICS, type BfdMetricsSource } from './bfd.js';
 import { BGP_NEIGHBOR_METRICS, BGP_SUMMARY_METRICS, type BgpMetricsSource } from './bgp.js';
 import { CPN_METRICS, type CpnMetricsSource } from './cpn.js';
 import { register } from './definition.js';
@@ -16,10 +17,12 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const RETRY_MS = 2000;
 
 /** All metrics over these sources. */
-export function routerRegistry(cpn: CpnMetricsSource, bgp: BgpMetricsSource | undefined, perNeighbor: boolean): Registry {
+export function routerRegistry(cpn: CpnMetricsSource, bgp: BgpMetricsSource | undefined, perNeighbor: boolean, bfd?: BfdMetricsSource): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   register(registry, CPN_METRICS, cpn);
+  if (bfd) register(registry, BFD_METRICS, bfd);
+  if (bfd && perNeighbor) register(registry, BFD_SESSION_METRICS, bfd);
   if (bgp) register(registry, BGP_SUMMARY_METRICS, bgp);
   if (bgp && perNeighbor) register(registry, BGP_NEIGHBOR_METRICS, bgp);
   return registry;

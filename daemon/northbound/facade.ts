@@ -16,6 +16,7 @@ import type { InstanceRef, InstanceState } from '../awareness/instances.js';
 import type { RegisteredNodeView, RegisteredServiceView } from '../awareness/registration/types.js';
 import type { RouterEvent } from '../events.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './policy-views.js';
+import type { BfdFacade } from './bfd.js';
 import type { OspfFacade } from './ospf.js';
 import type { TelemetryFacade } from './telemetry.js';
 
@@ -168,6 +169,7 @@ export interface BgpNeighborView {
   readonly role: string | undefined; // of this side, RFC 9234
   readonly shutdown: string | undefined; // shut down by the operator, with these words
   readonly minimumHopLimit: number | undefined; // GTSM, RFC 5082
+  readonly bfd: string | undefined; // up, down, adminDown, not up; absent without BFD
   readonly md5: boolean; // TCP MD5 signature, RFC 2385
   readonly endOfRib: readonly string[]; // families whose End-of-RIB has come
   readonly prefixesStale: number; // kept over a restart, not announced again yet
@@ -372,6 +374,7 @@ export type ChangeListener = (key: string | undefined) => void;
 export interface RouterFacade {
   readonly telemetry: TelemetryFacade;
   readonly ospf: OspfFacade;
+  readonly bfd: BfdFacade;
   status(): RouterStatus;
   doctor(): Promise<readonly DoctorCheck[]>;
   interfaces(): readonly InterfaceView[];

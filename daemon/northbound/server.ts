@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
+import { bfdService } from './bfd.js';
 import { nodeService } from './nodes.js';
 import { ospfService } from './ospf.js';
 import { bgpPolicyService, bgpService, computingService, networkService, routerService, watchService } from './services.js';
@@ -55,6 +56,7 @@ export class NorthboundServer {
     networkService(transport, facade);
     watchService(transport, facade, options.clock ?? systemClock);
     telemetryService(transport, facade.telemetry);
+    bfdService(transport, facade.bfd);
     ospfService(transport, facade, options.clock ?? systemClock);
     await new Promise<void>((resolve, reject) => {
       northbound.server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));

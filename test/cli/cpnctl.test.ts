@@ -539,3 +539,28 @@ describe('long answers', () => {
     assert.equal(lines.at(-1), '(the first 1000; --limit 0 shows all)');
   });
 });
+
+describe('show bfd', () => {
+  it('prints a line a session: states, times, clients, flaps, and why one is not up', async () => {
+    const { stdout, status } = await run('show', 'bfd');
+    assert.equal(status, 0);
+    const [heading, up, down] = stdout.trimEnd().split('\n');
+    assert.deepEqual(heading!.split(/ {2,}/), ['PEER', 'INTERFACE', 'LOCAL', 'STATE', 'REMOTE', 'DETECTION', 'TX/RX', 'MULTIPLIER', 'CLIENTS', 'FLAPS', 'UPTIME', 'REASON']);
+    assert.deepEqual(up!.split(/ {2,}/), ['fe80::2', 'eth1', 'fe80::1', 'up', 'up', '313ms', '50ms/62.5ms', '3', 'bgp, ospf', '2', '1m01s', '-']);
+    assert.match(down!, /^fc00:0:9::1 .* down .*ENETUNREACH$/);
+  });
+
+  it('prints all that is known of the sessions with one peer', async () => {
+    const { stdout } = await run('show', 'bfd', 'fe80:0::2');
+    for (const pattern of [/^peer +fe80::2$/m, /^kind +single hop$/m, /^discriminators +4000000001 here, 7 there$/m, /^remote flags +control plane independent$/m, /^authentication +meticulousSha1$/m, /^history +2023-11-14T22:13:20.000Z up/m]) assert.match(stdout, pattern);
+    const unknown = await run('show', 'bfd', 'fe80::99');
+    assert.deepEqual([unknown.status, unknown.stderr], [1, 'cpnctl: no BFD session with fe80::99\n']);
+  });
+
+  it('prints the same as JSON', async () => {
+    const sessions = (await json('show', 'bfd')) as { readonly peer: string; readonly discriminator: number; readonly uptimeMs: number | null; readonly counters: unknown; readonly history: unknown }[];
+    assert.deepEqual(sessions.map(({ peer, uptimeMs }) => [peer, uptimeMs]), [['fe80::2', 61_000], ['fc00:0:9::1', null]]);
+    assert.deepEqual(sessions[0]!.counters, { authenticationFailed: '0', received: '9', refused: '0', sendFailed: '1', sent: '10' });
+    assert.deepEqual(sessions[0]!.history, [{ unixMs: '1700000000000', state: 'up', diagnostic: 'No Diagnostic' }]);
+  });
+});

@@ -18,7 +18,7 @@ const cpnctl = (...argv: string[]): Promise<ExecResult> => network.cpnctl('entry
 
 const STATUS = 'name id version loopback locator as uptimeMs configFile dataplane bgpEstablished bgpConfigured routes services candidates policies flows notes counters';
 const NEIGHBOR =
-  'address as localAddress description routerId state stateMs cpn passive holdTimeMs capabilities addPathReceive addPathSend prefixesReceived prefixesSent messagesReceived messagesSent updatesReceived updatesSent flaps lastError role shutdown minimumHopLimit md5 endOfRib prefixesStale dynamic group importPolicy exportPolicy routeReflectorClient';
+  'address as localAddress description routerId state stateMs cpn passive holdTimeMs capabilities addPathReceive addPathSend prefixesReceived prefixesSent messagesReceived messagesSent updatesReceived updatesSent flaps lastError role shutdown minimumHopLimit bfd md5 endOfRib prefixesStale dynamic group importPolicy exportPolicy routeReflectorClient';
 // The first line is what the surface fixes, the second what is there beside it.
 const CANDIDATE = 'exit instance sid behaviour source peer computing load serviceDelayUs pathDelayUs cost feasible best weight ageMs stale' + ' draining sequence reason';
 const POLICY = 'id exit instance segments weight installed error' + ' mtu flows';

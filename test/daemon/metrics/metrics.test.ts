@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { BGP_NEIGHBOR_METRICS, BGP_SUMMARY_METRICS, type BgpMetricsSource } from '../../../daemon/metrics/bgp.js';
 import { CPN_METRICS, type CpnMetricsSource } from '../../../daemon/metrics/cpn.js';
 import { MetricsServer, routerRegistry } from '../../../daemon/metrics/server.js';
+import { BfdNetwork } from '../bfd/support.js';
 import { Network } from '../bgp/network.js';
 
 const cpn: CpnMetricsSource = {
@@ -130,5 +131,17 @@ describe('metrics', () => {
     const table = [...readme.matchAll(/^\| `((?:cpn|bgp|frr_bgp)_\w+)(?:\{([\w, ]*)\})?` \|/gm)].map(([, name, labels]) => `${name}{${(labels ?? '').replaceAll(' ', '')}}`).sort();
     const defined = [...CPN_METRICS, ...BGP_SUMMARY_METRICS, ...BGP_NEIGHBOR_METRICS].map(({ name, labels }) => `${name}{${labels.join(',')}}`).sort();
     assert.deepEqual(table, defined);
+  });
+
+  it('have the BFD sessions, one by one where neighbors have', async () => {
+    const { net, a } = BfdNetwork.pair();
+    net.clock.advance(1000);
+    const source = { view: () => Promise.resolve(a.service.view()) };
+    const text = await routerRegistry(cpn, undefined, true, source).metrics();
+    assert.match(text, /^cpn_bfd_sessions\{state="up"\} 1$/m);
+    assert.match(text, /^cpn_bfd_up\{peer="fe80::2",interface="",multihop="false"\} 1$/m);
+    assert.match(text, /^cpn_bfd_detection_time_seconds\{.*\} 0\.9$/m);
+    assert.match(text, /^cpn_bfd_received_total\{.*\} [1-9]/m);
+    assert.doesNotMatch(await routerRegistry(cpn, undefined, false, source).metrics(), /cpn_bfd_up/);
   });
 });

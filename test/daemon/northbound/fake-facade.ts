@@ -12,9 +12,11 @@ import {
   type RouterFacade,
   type ServiceCandidates,
 } from '../../../daemon/northbound/facade.js';
+import type { BfdFacade } from '../../../daemon/northbound/bfd.js';
 import type { OspfFacade } from '../../../daemon/northbound/ospf.js';
 import type { BgpUpdateView, TelemetryFacade } from '../../../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../../../daemon/events.js';
+import { bfdView } from './fake-bfd.js';
 import { FakeOspf } from './fake-ospf.js';
 
 export const SERVICE = '2001:db8:5e::1';
@@ -53,6 +55,7 @@ export const neighbor: BgpNeighborView = {
   md5: false,
   endOfRib: ['ipv6-unicast'],
   prefixesStale: 0,
+  bfd: 'up',
 };
 
 export const candidates: ServiceCandidates = {
@@ -135,6 +138,7 @@ const refused: ConfigAnswer = {
 export class FakeFacade implements RouterFacade {
   readonly calls: unknown[] = [];
   ospf: OspfFacade = new FakeOspf();
+  bfd: BfdFacade = { view: () => Promise.resolve(bfdView) };
   updateListener: ((update: BgpUpdateView) => void) | undefined;
   readonly telemetry: TelemetryFacade = {
     onUpdate: (filter, listener) => {
