@@ -107,6 +107,7 @@ export class Telemetry implements TelemetryFacade {
       ways: () => paths.list(),
       bmp: () => this.bgp?.view().bmp ?? [],
       mrt: () => this.bgp?.view().mrt,
+      registration: () => this.parts.registration?.registry.totals(),
       events: () => [...this.eventCounts].map(([key, count]) => [...(key.split(' ') as [string, string]), count] as const),
     };
   }

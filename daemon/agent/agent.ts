@@ -6,7 +6,7 @@ import type { BenchmarkResult } from './benchmark/result.js';
 import { parseField } from './fields.js';
 import type { AgentConfig } from './config.js';
 import { grpcDial } from './dial.js';
-import { describe, nodeState, signOfLife, told, updateOf, type NodeState } from './report.js';
+import { describe, nodeState, otherChips, signOfLife, told, updateOf, type NodeState } from './report.js';
 import { combine, type Sample, type Source } from './sample.js';
 import { ServiceRunner } from './service-runner.js';
 import { Session, type Dial } from './session.js';
@@ -29,6 +29,9 @@ export interface AgentParts {
 const DEFAULT_INTERVAL_MS = 1000;
 /** Changes of files and services within this time are told together, ms. */
 const GATHER_MS = 20;
+/** What a source said is forgotten when it has failed for so long, ms, or for so many intervals. */
+const FORGET_MS = 10_000;
+const FORGET_INTERVALS = 5;
 /** A source that fails is named in the log once, and again when the reason changes. */
 const QUIET = '';
 
@@ -52,6 +55,7 @@ export class Agent {
   private readonly runners: ReadonlyMap<string, ServiceRunner>;
   /** What each source said last: one that fails for a while is not forgotten at once. */
   private readonly samples = new Map<Source, Partial<Sample>>();
+  private readonly readAt = new Map<Source, number>();
   private readonly faults = new Map<Source, string>();
   private state: NodeState;
   /** What the router knows. */
@@ -186,19 +190,29 @@ export class Agent {
   private async readOne(source: Source): Promise<void> {
     try {
       this.samples.set(source, await source.read());
+      this.readAt.set(source, this.parts.clock.now());
       if ((this.faults.get(source) ?? QUIET) !== QUIET) this.parts.log.info('source is back', { source: source.name });
       this.faults.set(source, QUIET);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (this.faults.get(source) !== reason) this.parts.log.warn('source cannot be read', { source: source.name, reason });
       this.faults.set(source, reason);
+      const silentMs = this.parts.clock.now() - (this.readAt.get(source) ?? 0);
+      if (silentMs < Math.max(FORGET_MS, FORGET_INTERVALS * this.intervalMs) || !this.samples.delete(source)) return;
+      this.parts.log.warn('what the source said is forgotten', { source: source.name, silentMs: Math.round(silentMs) });
     }
   }
 
   private tell(): void {
     const { clock } = this.parts;
     if (!this.parameters || !this.known || !this.session.attached) return;
-    const update = updateOf(this.known, this.state, this.parameters.threshold, clock.unixMs());
+    if (otherChips(this.known, this.state)) {
+      this.parts.log.info('the chips of the node are others now: it registers anew');
+      this.session.renew();
+      return;
+    }
+    const { threshold, report } = this.parameters;
+    const update = updateOf(this.known, this.state, threshold, clock.unixMs(), new Set(report));
     // Three signs of life a lease: one may be lost, one late.
     const silent = clock.now() - this.sentAt >= this.parameters.leaseMs / 3 - this.intervalMs / 2;
     if (!update && !silent) return;

@@ -137,14 +137,43 @@ function changed<T>(before: readonly T[], after: readonly T[], key: (entry: T) =
   });
 }
 
-/** What changed by `threshold` of the whole or more; undefined: nothing. */
-export function updateOf(before: NodeState, after: NodeState, threshold: number, unixMs: number): NodeUpdate | undefined {
-  const computing = changed(before.computing, after.computing, (entry) => `${entry.class} ${entry.chip}`, (a, b) => a.total !== b.total || moved(a.residual, b.residual, b.total, threshold));
-  const storage = changed<StorageVolume>(before.storage, after.storage, ({ name }) => name, (a, b) => a.total !== b.total || a.quality !== b.quality || moved(a.residual, b.residual, b.total, threshold));
-  const interfaces = changed<NodeInterface>(before.interfaces, after.interfaces, ({ name }) => name, (a, b) => a.capacity !== b.capacity || moved(a.available, b.available, b.capacity, threshold));
-  const memory = moved(before.memoryFree, after.memoryFree, after.memoryTotal, threshold);
+/** Entries that are there no more: an update can only say that nothing is left of them. */
+function gone<T>(before: readonly T[], after: readonly T[], key: (entry: T) => string, isNothing: (entry: T) => boolean, nothing: (entry: T) => T): T[] {
+  const left = new Set(after.map(key));
+  return before.filter((entry) => !left.has(key(entry)) && !isNothing(entry)).map(nothing);
+}
+
+/** Whether chips came or went. A clock may be the one of the moment. */
+export function otherChips(a: Pick<NodeState, 'chips'>, b: Pick<NodeState, 'chips'>): boolean {
+  const text = ({ chips }: Pick<NodeState, 'chips'>): string => chips.map(({ kind, model, count, cores }) => `${kind} ${model} ${count} ${cores}`).sort().join('\n');
+  return text(a) !== text(b);
+}
+
+/** All that a router may want to hear of. */
+const REPORTED = ['computing', 'memory', 'storage', 'interfaces', 'load'];
+
+/** What changed by `threshold` of the whole or more, of what the router wants to hear (`NodeParameters.report`); undefined: nothing. States of services are always told. */
+export function updateOf(before: NodeState, after: NodeState, threshold: number, unixMs: number, wanted: ReadonlySet<string> = new Set(REPORTED)): NodeUpdate | undefined {
+  const list = <T>(what: string, entries: () => T[]): T[] => (wanted.has(what) ? entries() : []);
+  const computingKey = (entry: NamedComputing): string => `${entry.class} ${entry.chip}`;
+  const nameOf = ({ name }: { readonly name: string }): string => name;
+  const computing = list('computing', () => [
+    ...changed(before.computing, after.computing, computingKey, (a, b) => a.total !== b.total || moved(a.residual, b.residual, b.total, threshold)),
+    ...gone(before.computing, after.computing, computingKey, ({ total }) => total === 0n, (entry) => ({ ...entry, total: 0n, residual: 0n })),
+  ]);
+  const storage = list('storage', () => [
+    ...changed<StorageVolume>(before.storage, after.storage, nameOf, (a, b) => a.total !== b.total || a.quality !== b.quality || moved(a.residual, b.residual, b.total, threshold)),
+    ...gone(before.storage, after.storage, nameOf, ({ total }) => total === 0n, (volume) => ({ ...volume, total: 0n, residual: 0n, readRate: 0n, writeRate: 0n })),
+  ]);
+  const interfaces = list('interfaces', () => [
+    ...changed<NodeInterface>(before.interfaces, after.interfaces, nameOf, (a, b) => a.capacity !== b.capacity || moved(a.available, b.available, b.capacity, threshold)),
+    ...gone(before.interfaces, after.interfaces, nameOf, ({ capacity }) => capacity === 0n, ({ name }) => ({ name, capacity: 0n, available: 0n })),
+  ]);
+  const memory = wanted.has('memory') && moved(before.memoryFree, after.memoryFree, after.memoryTotal, threshold);
   const services = changed([...before.services.values()], [...after.services.values()], ({ service }) => service, (a, b) => {
-    if (a.state !== b.state || a.reason !== b.reason || JSON.stringify(a.serviceDelay) !== JSON.stringify(b.serviceDelay)) return true;
+    if (a.state !== b.state || a.reason !== b.reason) return true;
+    if (!wanted.has('load')) return false;
+    if (JSON.stringify(a.serviceDelay) !== JSON.stringify(b.serviceDelay)) return true;
     if (a.load?.queueLength !== b.load?.queueLength || a.load?.activeFlows !== b.load?.activeFlows) return true;
     return Math.abs((a.load?.utilisation ?? 0) - (b.load?.utilisation ?? 0)) >= threshold * 10_000;
   });

@@ -3,6 +3,7 @@
  * `Dial`, time is injected.
  *
  *   waiting --pause over--> dialling --parameters--> attached --stream ends--> waiting
+ *                              ^------- what is registered changed -------'
  */
 import type { Clock, Timer } from '../clock.js';
 import type { NodeMessage, NodeParameters, RouterMessage } from '../awareness/registration/types.js';
@@ -39,6 +40,10 @@ const PATIENCE_MS = 10_000;
 
 export class Session {
   private stream: RouterStream | undefined;
+  /** The stream before, until the router has taken the one in its place. */
+  private replaced: RouterStream | undefined;
+  /** Grows with each stream: what an older one says is nobody's business any more. */
+  private generation = 0;
   private timer: Timer | undefined;
   private failures = 0;
   private stopped = false;
@@ -67,6 +72,15 @@ export class Session {
     return true;
   }
 
+  /** Something changed that only a registration says (chips): registers anew. The router puts the new stream in the place of this one and withdraws nothing. */
+  renew(): void {
+    if (!this.stream || !this.parameters) return;
+    this.replaced = this.stream;
+    this.stream = undefined;
+    this.parameters = undefined;
+    this.open();
+  }
+
   /** Step 5 of the registration; without a stream there is nobody to tell. */
   logOut(reason: string): void {
     this.stopped = true;
@@ -76,15 +90,16 @@ export class Session {
   }
 
   private open(): void {
+    const generation = ++this.generation;
     let over = false;
     const ended = (end: StreamEnd): void => {
-      if (over) return;
+      if (over || generation !== this.generation) return;
       over = true;
       this.over(end);
     };
     const stream = this.dial({
       message: (message) => {
-        if (!over) this.take(message);
+        if (!over && generation === this.generation) this.take(message);
       },
       ended,
     });
@@ -102,14 +117,21 @@ export class Session {
     if (message.parameters) {
       this.timer?.cancel();
       this.failures = 0;
+      this.endReplaced();
       this.parameters = message.parameters;
       this.handlers.attached(message.parameters);
     } else if (message.command) this.handlers.command(message.command);
     else if (message.limited) this.handlers.limited(message.limited.reason);
   }
 
+  private endReplaced(): void {
+    this.replaced?.close();
+    this.replaced = undefined;
+  }
+
   private over(end: StreamEnd): void {
     this.timer?.cancel();
+    this.endReplaced();
     this.stream = undefined;
     this.parameters = undefined;
     if (this.stopped) return;

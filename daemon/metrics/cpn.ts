@@ -21,6 +21,8 @@ export interface CpnMetricsSource {
   ways(): Iterable<{ readonly way: { readonly exit: string; readonly transit: readonly string[] }; readonly state: PathState }>;
   bmp(): Iterable<{ readonly station: string; readonly connected: boolean; readonly messages: number; readonly givenUp: number }>;
   mrt(): { readonly written: number; readonly dropped: number } | undefined;
+  /** Computing nodes that registered; undefined: none may. */
+  registration(): { readonly nodes: Readonly<Record<string, number>>; readonly counters: Readonly<Record<string, bigint>> } | undefined;
   /** Events by topic and severity since the start. */
   events(): Iterable<readonly [topic: string, severity: string, count: number]>;
 }
@@ -88,6 +90,14 @@ export const CPN_METRICS: readonly Definition[] = [
   perPath('cpn_path_rtt_seconds', 'Round trip to an exit', ({ rttUs }) => (rttUs === undefined ? undefined : rttUs / 1e6)),
   perPath('cpn_path_jitter_seconds', 'Delay variation of the way to an exit', ({ jitterUs }) => jitterUs / 1e6),
   perPath('cpn_path_loss_ratio', 'Loss on the way to an exit, 0..1', ({ lossPpm }) => lossPpm / 1e6),
+  { name: 'cpn_registered_nodes', help: 'Computing nodes that registered, by state', type: 'gauge', labels: ['state'], read: (source) => Object.entries(source.registration()?.nodes ?? {}).map(([state, count]): Sample => [[state], count]) },
+  {
+    name: 'cpn_registration_total',
+    help: 'What registered nodes did, and what was refused or limited of it, as show computing nodes names it',
+    type: 'counter',
+    labels: ['counter'],
+    read: (source) => Object.entries(source.registration()?.counters ?? {}).map(([name, count]): Sample => [[name], Number(count)]),
+  },
   { name: 'cpn_bmp_connected', help: 'Whether a BMP station is connected (1) or not (0)', type: 'gauge', labels: ['station'], read: (source) => [...source.bmp()].map(({ station, connected }): Sample => [[station], connected ? 1 : 0]) },
   { name: 'cpn_bmp_messages_total', help: 'BMP messages sent', type: 'counter', labels: ['station'], read: (source) => [...source.bmp()].map(({ station, messages }): Sample => [[station], messages]) },
   { name: 'cpn_bmp_given_up_total', help: 'BMP connections ended because the station did not read', type: 'counter', labels: ['station'], read: (source) => [...source.bmp()].map(({ station, givenUp }): Sample => [[station], givenUp]) },

@@ -69,13 +69,16 @@ export function gpusOfDcgm(metrics: readonly Metric[]): Gpu[] {
   });
 }
 
+/** A card that does not tell how busy it is (such as one in MIG instances) is taken to be as busy as its memory is full: what holds memory computes. */
+const busyOf = ({ busy, memoryTotal, memoryUsed }: Gpu): number => busy ?? (memoryTotal > 0 ? Math.min(1, memoryUsed / memoryTotal) : 0);
+
 /** GPUs of one model as one group; `cores` where the table does not know the model. */
 export function chipsOf(gpus: readonly Gpu[], cores: Readonly<Record<string, number>>): Map<string, ChipUse> {
   const groups = new Map<string, Gpu[]>();
   for (const gpu of gpus) groups.set(gpu.model, [...(groups.get(gpu.model) ?? []), gpu]);
   return new Map(
     [...groups].map(([model, group]) => {
-      const busy = group.reduce((sum, gpu) => sum + (gpu.busy ?? 0), 0) / group.length;
+      const busy = group.reduce((sum, gpu) => sum + busyOf(gpu), 0) / group.length;
       return [
         `gpu ${model}`,
         {

@@ -152,9 +152,9 @@ export class NodeRecord {
 
   facts({ offer }: GrantedService): InstanceFacts {
     const { storage, interfaces, location, energy, price, algorithms } = this.description;
-    const widest = interfaces.reduce<(typeof interfaces)[number] | undefined>((best, entry) => (best && best.capacity >= entry.capacity ? best : entry), undefined);
+    const widest = interfaces.filter(({ capacity }) => capacity > 0n).reduce<(typeof interfaces)[number] | undefined>((best, entry) => (best && best.capacity >= entry.capacity ? best : entry), undefined);
     return {
-      storage: pooled(storage),
+      storage: pooled(storage.filter(({ total }) => total > 0n)),
       interface: widest && { capacity: widest.capacity, available: widest.available },
       location,
       energy,

@@ -82,6 +82,8 @@ const REPORT = ['computing', 'memory', 'storage', 'interfaces', 'load'];
 
 export class NodeRegistry {
   readonly counters = { refusedNodes: 0n, replacedStreams: 0n };
+  /** Counters of nodes that are forgotten. */
+  private readonly former: Record<string, bigint> = {};
   private readonly nodes = new Map<string, NodeRecord>();
   private readonly channels = new Map<NodeChannel, NodeRecord>();
   /** Nodes that offer a service. */
@@ -447,6 +449,7 @@ export class NodeRegistry {
     if (record.channel) this.channels.delete(record.channel);
     record.channel = undefined;
     this.nodes.delete(record.id);
+    addTo(this.former, record.counters);
     this.notice(record, type, severity, text, 0);
     this.parts.onChange();
   }
@@ -494,6 +497,17 @@ export class NodeRegistry {
     }));
   }
 
+  /** Nodes by state; their counters together with those of former nodes and those that concern no known node. */
+  totals(): { readonly nodes: Readonly<Record<RegisteredNodeView['state'], number>>; readonly counters: Readonly<Record<string, bigint>> } {
+    const nodes = { attached: 0, lost: 0, restored: 0 };
+    const counters: Record<string, bigint> = { ...this.counters, ...this.former };
+    for (const record of this.nodes.values()) {
+      nodes[record.state]++;
+      addTo(counters, record.counters);
+    }
+    return { nodes, counters };
+  }
+
   list(): RegisteredNodeView[] {
     const now = this.parts.clock.now();
     return [...this.nodes.values()].map((record) => record.view(now));
@@ -525,4 +539,8 @@ export class NodeRegistry {
     this.parts.events.emit('awareness', type, severity, `node ${record.id}: ${text}`, { node: record.id });
     return true;
   }
+}
+
+function addTo(sums: Record<string, bigint>, counters: object): void {
+  for (const [name, value] of Object.entries(counters) as [string, bigint][]) sums[name] = (sums[name] ?? 0n) + value;
 }

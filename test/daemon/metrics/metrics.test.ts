@@ -22,6 +22,7 @@ const cpn: CpnMetricsSource = {
   instances: () => [{ service: '2001:db8:5e::1', instance: 1, up: true, announced: false }],
   announcements: () => ({ sent: 11, urgent: 3, delayedByBudget: 1 }),
   ways: () => [{ way: { exit: 'fc00:0:2::1', transit: ['fcbb:bb00:3::'] }, state: { rttUs: 1500, jitterUs: 20, lossPpm: 1000, alive: true, cost: 1, mtu: 1500, resolved: true } }],
+  registration: () => ({ nodes: { attached: 3, lost: 1, restored: 0 }, counters: { floods: 2n, refusedNodes: 5n } }),
   bmp: () => [{ station: '[::1]:11019', connected: true, messages: 4, givenUp: 0 }],
   mrt: () => ({ written: 3, dropped: 0 }),
   events: () => [['bgp', 'info', 5]],

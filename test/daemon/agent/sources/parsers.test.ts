@@ -113,6 +113,7 @@ describe('NVIDIA GPUs', () => {
     assert.deepEqual(chips.get('gpu NVIDIA A100-SXM4-80GB'), { kind: 'gpu', model: 'NVIDIA A100-SXM4-80GB', count: 2, cores: 6912, clockHz: 1.41e9, usable: 1, free: 0.5 });
     assert.equal(chips.get('gpu Tesla T4')!.free, 1);
     assert.equal(chips.get('gpu NVIDIA GeForce GTX 680')!.cores, 1500);
+    assert.equal(chips.get('gpu NVIDIA GeForce GTX 680')!.free, 0.75, 'busy as its memory is full, where it does not tell');
     assert.equal(chips.get('gpu NVIDIA GeForce RTX 4090')!.clockHz, 0);
   });
 
