@@ -49,7 +49,10 @@ function run(announce: AnnounceConfig) {
     clock,
     () => ({ stop: () => undefined }),
     new EventLog(clock),
-    (advertisements) => bridge.announceInstances(advertisements),
+    (advertisements) => {
+      bridge.ownInstancesChanged(advertisements);
+      bridge.announceServices(advertisements);
+    },
   );
   local.start();
   network.settle(2000);

@@ -151,7 +151,7 @@ class Bench {
   }
 
   list(): Iterable<unknown> {
-    return pinnedFlows(this.steering, this.table, native.monotonicNs());
+    return pinnedFlows([this.steering], this.table, native.monotonicNs());
   }
 
   clear(): Iterable<unknown> {

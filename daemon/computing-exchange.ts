@@ -83,14 +83,22 @@ export class ComputingExchange {
     if (changed.length > 0) bgp.announceBatch(changed);
   }
 
-  /** New content of own services; an advertisement without instances withdraws its service. */
-  announceInstances(advertisements: readonly Advertisement[]): void {
-    const { computingRib, bgp } = this;
+  /** New content of own services for the computing RIB; an advertisement without instances withdraws its service. */
+  ownInstancesChanged(advertisements: readonly Advertisement[]): void {
+    const { computingRib } = this;
+    for (const advertisement of advertisements) {
+      const { service, source, peer, pathId, instances } = advertisement;
+      if (instances.length > 0) computingRib.advertise(advertisement);
+      else computingRib.withdraw(source, peer, pathId, service);
+    }
+    computingRib.flush();
+  }
+
+  /** Service routes to announce; an advertisement without instances withdraws its service. */
+  announceServices(advertisements: readonly Advertisement[]): void {
+    const { bgp } = this;
     const announced = advertisements.filter(({ instances }) => instances.length > 0);
     const gone = advertisements.filter(({ instances }) => instances.length === 0);
-    for (const { service, source, peer, pathId } of gone) computingRib.withdraw(source, peer, pathId, service);
-    for (const advertisement of announced) computingRib.advertise(advertisement);
-    computingRib.flush();
     for (const { service } of gone) {
       this.announcedServices.delete(service);
       bgp?.withdraw(Prefix.host(service));

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { Prefix } from '../dataplane/packet/ip.js';
-import type { Dataplane } from '../dataplane/dataplane.js';
+import { FLOW_SPACES, type Dataplane, type FlowSpace } from '../dataplane/dataplane.js';
 import { SMOOTHING } from './awareness/stamp/statistics.js';
 import { BEHAVIOUR_NAMES } from './behaviours.js';
 import type { NeighborView, RouteView as BgpRouteSource } from './bgp/views.js';
@@ -29,12 +29,14 @@ import {
   type ExplainRequest,
   type FibView,
   type FlowFilter,
+  type FlowKind,
   type FlowView,
   type InstanceRef,
   type InstanceState,
   type InstanceUpdate,
   type InterfaceView,
   type NodeInstanceView,
+  type PolicyView,
   type RouterFacade,
   type RouterStatus,
   type RouteView,
@@ -50,12 +52,17 @@ import type { RouterParts } from './router-parts.js';
 import { VERSION } from './version.js';
 import { registeredSid } from './registration.js';
 import { localSids, sidRoute } from './sids.js';
+import { SIDES } from './hierarchy/sides.js';
 import { requirementsOfDefaults, describeRequirements } from './steering/requirements.js';
 import { NO_REQUIREMENTS } from './steering/requirement-option.js';
 import type { Member } from './steering/member.js';
 import type { Assessment } from './steering/selector.js';
+import type { Steering } from './steering/steering.js';
 import { assessCandidates, explain, fib, flowMatcher, pinnedFlows } from './steering/views.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './northbound/policy-views.js';
+
+/** How a space of flows is shown. */
+const kindOf = (space: FlowSpace): FlowKind => (space === 'entry' ? { kind: 'entry', side: undefined } : { kind: 'border', side: space });
 
 const ESTABLISHED = 'Established';
 
@@ -71,9 +78,12 @@ const gradeName = ({ grade }: Instance): string | undefined => (grade === undefi
 const halfUs = (rttUs: number | undefined): number | undefined => (rttUs === undefined ? undefined : Math.round(rttUs / 2));
 
 /** Counters of dataplane, steering and STAMP, by name. */
-export function routerCounters({ dataplane, steering, stamp: service }: RouterParts): Record<string, bigint> {
+export function routerCounters({ dataplane, steering, borders, stamp: service }: RouterParts): Record<string, bigint> {
     const counters: Record<string, bigint> = { ...dataplane.flows.counters() };
     for (const [name, value] of Object.entries(steering.counters) as [string, number][]) counters[`steering_${snakeCase(name)}`] = BigInt(value);
+    for (const side of SIDES) {
+      for (const [name, value] of Object.entries(borders[side].counters) as [string, number][]) counters[`steering_${side}_${snakeCase(name)}`] = BigInt(value);
+    }
     const stamp = service?.counters;
     const sides: readonly (readonly [string, object])[] = stamp ? [['sender', stamp.sender], ['reflector', stamp.reflector]] : [];
     for (const [side, values] of sides) {
@@ -340,6 +350,7 @@ export class FacadeOverRouter implements RouterFacade {
         instance: instance.id,
         sid: instance.sid?.sid ?? '',
         behaviour: instance.sid ? (BEHAVIOUR_NAMES[instance.sid.behaviour] ?? `0x${instance.sid.behaviour.toString(16)}`) : '',
+        aggregate: instance.aggregate,
         source: candidate.source,
         peer: candidate.peer,
         computing: instance.computing.map(computingView),
@@ -409,15 +420,30 @@ export class FacadeOverRouter implements RouterFacade {
   }
 
   *fib(service: string | undefined): Generator<FibView> {
-    const { steering, clock } = this.parts;
-    for (const view of fib(steering, this.dataplane.flows, clock.now(), service)) yield view;
+    const now = this.parts.clock.now();
+    const { flows } = this.dataplane;
+    // Services with policies as border have them below those as entry.
+    const borders = SIDES.map((side) => ({ side, policies: new Map([...fib(this.parts.borders[side], flows, now, service)].map((view) => [view.service, view.policies])) }));
+    const ofBorders = (each: string): PolicyView[] => borders.flatMap(({ side, policies }) => (policies.get(each) ?? []).map((policy) => ({ ...policy, ...kindOf(side) })));
+    const seen = new Set<string>();
+    for (const { service: each, policies } of fib(this.parts.steering, flows, now, service)) {
+      seen.add(each);
+      yield { service: each, policies: [...policies.map((policy) => ({ ...policy, ...kindOf('entry') })), ...ofBorders(each)] };
+    }
+    for (const each of new Set(borders.flatMap(({ policies }) => [...policies.keys()]))) if (!seen.has(each)) yield { service: each, policies: ofBorders(each) };
   }
 
   async *flows(filter: FlowFilter): AsyncGenerator<FlowView> {
-    for (const batch of pinnedFlows(this.parts.steering, this.dataplane.flows, this.parts.nowNs(), filter)) {
-      yield* batch;
+    for (const batch of pinnedFlows(this.steerings(), this.dataplane.flows, this.parts.nowNs(), filter)) {
+      yield* batch.map((flow) => ({ ...flow, ...kindOf(flow.space) }));
       await otherWork();
     }
+  }
+
+  /** By the number of their space of flows. */
+  private steerings(): Steering[] {
+    const { steering, borders } = this.parts;
+    return FLOW_SPACES.map((space) => (space === 'entry' ? steering : borders[space]));
   }
 
   explain(request: ExplainRequest): ExplainAnswer {
@@ -457,11 +483,12 @@ export class FacadeOverRouter implements RouterFacade {
   }
 
   async clearFlows(filter: FlowFilter): Promise<number> {
-    const { steering } = this.parts;
     let cleared = 0;
-    for (const count of steering.clearFlows(flowMatcher(steering, filter), this.parts.nowNs())) {
-      cleared += count;
-      await otherWork();
+    for (const steering of this.steerings()) {
+      for (const count of steering.clearFlows(flowMatcher(steering, filter), this.parts.nowNs())) {
+        cleared += count;
+        await otherWork();
+      }
     }
     return cleared;
   }

@@ -10,6 +10,7 @@ import type { ChangeHub } from './changes.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config/types.js';
 import type { EventLog } from './events.js';
+import type { Side } from './hierarchy/sides.js';
 import type { Registration } from './registration.js';
 import type { ConfigAnswer } from './northbound/facade.js';
 import type { ComputingRib } from './rib/computing-rib.js';
@@ -26,6 +27,8 @@ export interface RouterParts {
   readonly unicast: UnicastRouting;
   readonly computingRib: ComputingRib;
   readonly steering: Steering;
+  /** As border, for packets that come to an aggregate SID. */
+  readonly borders: Readonly<Record<Side, Steering>>;
   readonly instances: LocalInstances;
   readonly paths: PathMonitor;
   readonly comnet: ComNet;

@@ -15,12 +15,14 @@ import { healthChecks } from './awareness/health/start.js';
 import { LocalInstances } from './awareness/instances.js';
 import { LinkAwareness } from './awareness/link/links.js';
 import { PathMonitor } from './awareness/path-monitor.js';
+import { AnnouncementSequence } from './awareness/sequence.js';
 import { StampService, type StampSettings } from './awareness/stamp/service.js';
 import { wayName } from './awareness/stamp/way.js';
 import { BfdThread } from './bfd/thread.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { ComputingExchange } from './computing-exchange.js';
+import type { SidInfo } from './computing/types.js';
 import { diffConfig } from './config/diff.js';
 import { formatConfigErrors } from './config/errors.js';
 import { parseConfig } from './config/load.js';
@@ -31,14 +33,18 @@ import { ChangeHub } from './changes.js';
 import type { ConfigAnswer } from './northbound/facade.js';
 import { NO_OSPF } from './northbound/ospf.js';
 import { NorthboundServer } from './northbound/server.js';
-import type { PathState } from './rib/candidate.js';
+import { Hierarchy, type AnnounceSink, type HierarchySettings } from './hierarchy/hierarchy.js';
+import { SIDES, type Side } from './hierarchy/sides.js';
+import type { Advertisement, PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
 import { Registration } from './registration.js';
 import { Telemetry } from './telemetry.js';
 import { FacadeOverRouter, routerCounters } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
 import { SidRoutes } from './sid-routes.js';
-import { localSids } from './sids.js';
+import { aggregateSid, aggregateSids, localSids } from './sids.js';
+import { BlockPool, FlowSpaces } from './steering/flow-spaces.js';
+import { MAX_BLOCKS } from './steering/policies.js';
 import { Steering, type SteeringConfig } from './steering/steering.js';
 import { UnicastRouting } from './unicast.js';
 
@@ -56,6 +62,11 @@ export interface RouterOptions {
 /** Until the route to an exit was looked up. */
 const UNKNOWN_PATH: PathState = { rttUs: undefined, jitterUs: 0, lossPpm: 0, alive: true, cost: 0, mtu: 0, resolved: false };
 
+/** Outer packets that pass a border have their MTU from the kernel's routes: no limit of ours, octets. */
+const BORDER_MTU = 65_535;
+/** Behaviour of an aggregate SID (RFC 8986 section 10.2). */
+const OPAQUE = 0xffff;
+
 /** How long a restarted router waits for the tables of all neighbors before it selects routes, ms (RFC 4724 section 4.1). */
 const SELECTION_DEFERRAL_MS = 30_000;
 /** How often the end of a restart is looked for, ms. */
@@ -68,6 +79,8 @@ export class Router implements RouterParts {
   readonly unicast: UnicastRouting;
   readonly computingRib: ComputingRib;
   readonly steering: Steering;
+  readonly borders: Readonly<Record<Side, Steering>>;
+  readonly hierarchy: Hierarchy;
   readonly instances: LocalInstances;
   readonly paths: PathMonitor;
   readonly comnet = new ComNet();
@@ -88,6 +101,8 @@ export class Router implements RouterParts {
   private readonly links: LinkAwareness;
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
+  private readonly ospfAnnouncements: AnnounceSink[] = [];
+  private reachedInside: (exit: string) => boolean = () => false;
 
   /** Builds a router and starts it. Rejects when a part cannot start; what stands in the kernel stays, so that an earlier run's flows go on. */
   static async start(options: RouterOptions): Promise<Router> {
@@ -114,7 +129,7 @@ export class Router implements RouterParts {
     this.events.subscribe(({ severity, text, type, fields }) => log[severity === 'warning' ? 'warn' : severity](text, { event: type, ...fields }));
     this.unicast = new UnicastRouting(config.cpn.servicePrefixes, dataplane.routes, () => this.routesChanged());
     this.sidRoutes = new SidRoutes(dataplane.routes);
-    this.computingRib = new ComputingRib({ clock, log, ownExit: config.router.loopback });
+    this.computingRib = new ComputingRib({ clock, log, ownExit: config.router.loopback, isInside: (exit) => this.isInside(exit) });
     this.stamp = this.makeStamp(config);
     this.paths = new PathMonitor(
       { ownExit: config.router.loopback, cost: (address) => this.unicast.rib.resolve(address)?.cost },
@@ -124,9 +139,10 @@ export class Router implements RouterParts {
       this.events,
     );
     this.paths.onChange(({ exit }) => {
-      const { writes, movedPolicies, movedFlows } = this.steering.onPathChange([exit]);
+      const reports = this.steerings().map((steering) => steering.onPathChange([exit]));
+      const sum = (field: 'writes' | 'movedPolicies' | 'movedFlows'): number => reports.reduce((total, report) => total + report[field], 0);
       this.changes.notify('rib', undefined);
-      return { replannedPolicies: writes - movedPolicies, movedPolicies, movedFlows };
+      return { replannedPolicies: sum('writes') - sum('movedPolicies'), movedPolicies: sum('movedPolicies'), movedFlows: sum('movedFlows') };
     });
     this.ways = new ExitWays(
       (service) => this.computingRib.candidates(service),
@@ -135,18 +151,44 @@ export class Router implements RouterParts {
     this.ways.configure(config.cpn.services);
     this.links = new LinkAwareness(config, dataplane, clock, (error) => this.events.emit('awareness', 'link.error', 'warning', `a link cannot be measured: ${String(error)}`));
     this.comnet.addSource(() => this.ownComNet());
-    this.steering = new Steering({
+    const shared = {
       clock,
       log,
-      rib: this.computingRib,
-      flows: dataplane.flows,
-      config: steeringConfig(config),
-      pathState: (exit, transit) => this.paths.get(exit, transit) ?? UNKNOWN_PATH,
-      sidResolves: (sid) => this.sidResolves(sid),
-      onDemand: (service) => this.registration?.registry.demand(service),
+      blocks: new BlockPool(MAX_BLOCKS),
+      sidResolves: (sid: string) => this.sidResolves(sid),
+      onDemand: (service: string) => this.registration?.registry.demand(service),
       seed: randomInt(0, 0xffff_ffff),
-    });
-    this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, (advertisements) => this.exchange.announceInstances(advertisements));
+    };
+    const spaces = new FlowSpaces(dataplane.flows);
+    const pathState = (exit: string, transit: readonly string[]): PathState => this.paths.get(exit, transit) ?? UNKNOWN_PATH;
+    this.steering = new Steering({ ...shared, rib: this.computingRib, flows: spaces.of('entry'), config: steeringConfig(config), pathState });
+    const border = (side: Side): Steering =>
+      new Steering({
+        ...shared,
+        rib: { candidates: (service) => this.hierarchy.choices(side, service) },
+        flows: spaces.of(side),
+        config: borderConfig(config, side),
+        // The kernel says what is too big: the packet is encapsulated already.
+        pathState: (exit, transit) => ({ ...pathState(exit, transit), mtu: BORDER_MTU }),
+      });
+    this.borders = { outward: border('outward'), inward: border('inward') };
+    const sequence = new AnnouncementSequence(clock);
+    this.hierarchy = new Hierarchy(
+      {
+        clock,
+        sequence,
+        exit: config.router.loopback,
+        rib: this.computingRib,
+        bgp: (advertisements) => this.exchange.announceServices(advertisements),
+        ospf: (advertisements) => this.announceOspf(advertisements),
+      },
+      hierarchySettings(config),
+    );
+    const announce = (advertisements: readonly Advertisement[]): void => {
+      this.exchange.ownInstancesChanged(advertisements);
+      this.hierarchy.localAnnounced(advertisements);
+    };
+    this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, announce, sequence);
     this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane, sidRoutes: this.sidRoutes }, config.registration);
     this.bfd = new BfdThread({ clock, config: config.bfd, report: ({ type, severity, text, fields }) => this.events.emit('bfd', `bfd.${type}`, severity, text, fields) });
     this.bgp =
@@ -175,8 +217,10 @@ export class Router implements RouterParts {
   private async run(): Promise<void> {
     const { config, clock, dataplane } = this.options;
     this.computingRib.onChange((services) => this.servicesChanged(services));
-    this.computingRib.onOwnSequence((sequence) => this.instances.seen(sequence));
-    this.steering.start();
+    this.computingRib.onOwnSequence((sequence) => {
+      if (this.instances.seen(sequence)) this.hierarchy.renewAll();
+    });
+    for (const steering of this.steerings()) steering.start();
     await this.applyAddresses(config);
     dataplane.onLinks((links) => {
       this.unicast.setLinks(links);
@@ -199,7 +243,10 @@ export class Router implements RouterParts {
       this.events.emit('bgp', `bgp.${kind}`, kind === 'state' ? 'info' : 'warning', peer === '' ? text : `${peer}: ${text}`, fields);
       this.changes.notify('bgp', peer === '' ? undefined : peer);
     });
-    this.instances.onFirstVerdicts(() => this.bgp?.ownRoutesComplete());
+    this.instances.onFirstVerdicts(() => {
+      this.hierarchy.flush();
+      this.bgp?.ownRoutesComplete();
+    });
     this.instances.start();
     if (config.registration) await this.registration?.start(config.registration);
     this.telemetry.configure(config.telemetry);
@@ -227,7 +274,8 @@ export class Router implements RouterParts {
     // Each session says that it is switched off: peers must not take the end of this process for that of the way.
     await this.bfd.close();
     await this.telemetry.stop();
-    this.steering.stop();
+    this.hierarchy.stop();
+    for (const steering of this.steerings()) steering.stop();
     this.computingRib.close();
     if (keepForwarding) await this.options.dataplane.close();
     else await this.options.dataplane.remove();
@@ -306,7 +354,13 @@ export class Router implements RouterParts {
     this.links.reconfigure(config);
     this.instances.configure(instancesConfig(config));
     this.ways.configure(config.cpn.services);
+    this.computingRib.insideChanged();
+    this.hierarchy.configure(hierarchySettings(config));
     this.steering.reconfigure(steeringConfig(config));
+    for (const side of SIDES) {
+      this.borders[side].reconfigure(borderConfig(config, side));
+      this.borders[side].onRibChange(this.computingRib.services());
+    }
     this.bfd.configure(config.bfd);
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.exchange.configure(config);
@@ -354,6 +408,32 @@ export class Router implements RouterParts {
     return ownComNet({ router: this.current.router, links: this.links.report(), ways, candidates });
   }
 
+  private steerings(): readonly Steering[] {
+    return [this.steering, this.borders.outward, this.borders.inward];
+  }
+
+  private isInside(exit: string): boolean {
+    if (this.reachedInside(exit)) return true;
+    const address = Prefix.host(exit);
+    return this.current.hierarchy?.inside.some((prefix) => Prefix.from(prefix).contains(address)) ?? false;
+  }
+
+  /** What OSPFv3 tells the edge network of services; an advertisement without instances withdraws its service. */
+  private announceOspf(advertisements: readonly Advertisement[]): void {
+    for (const listener of this.ospfAnnouncements) listener(advertisements);
+  }
+
+  /** Takes the test whether an exit is a router of the own area; to be called again when answers change. */
+  setReachedInside(test: (exit: string) => boolean): void {
+    this.reachedInside = test;
+    this.computingRib.insideChanged();
+  }
+
+  /** Hears what is to be announced by OSPFv3. */
+  onOspfAnnouncements(listener: AnnounceSink): void {
+    this.ospfAnnouncements.push(listener);
+  }
+
   /** Whether packets to a SID leave by a real route: wire.md section 5 refuses the default route. Own SIDs are here. */
   private sidResolves(sid: string): boolean {
     if (Prefix.from(this.current.router.locator).contains(Prefix.host(sid))) return true;
@@ -369,7 +449,8 @@ export class Router implements RouterParts {
 
   private servicesChanged(services: ReadonlySet<string>): void {
     this.ways.track(services);
-    this.steering.onRibChange(services);
+    for (const steering of this.steerings()) steering.onRibChange(services);
+    this.hierarchy.servicesChanged(services);
     for (const service of services) this.changes.notify('rib', service);
   }
 
@@ -403,6 +484,7 @@ function dataplaneOptions(config: Config): DataplaneOptions {
     domainSources: router.domainSources,
     servicePrefixes: cpn.servicePrefixes,
     interfaces: Object.fromEntries(Object.entries(interfaces).map(([name, { role }]) => [name, role])),
+    aggregateSids: aggregateSids(config),
     reduced: dataplane.reduced,
     requirementOption: cpn.requirementOption,
     flowIdleMs: dataplane.flowIdleMs,
@@ -414,6 +496,17 @@ function dataplaneOptions(config: Config): DataplaneOptions {
 
 function steeringConfig({ cpn, dataplane }: Config): SteeringConfig {
   return { services: cpn.services, flowIdleMs: dataplane.flowIdleMs, maxFlows: dataplane.maxFlows, restartTimeMs: cpn.restartTimeMs, prediction: cpn.prediction };
+}
+
+/** As border nothing but the SID of an instance is put into a packet: there are no ways by transit SIDs. */
+function borderConfig(config: Config, side: Side): SteeringConfig {
+  const plain = steeringConfig(config);
+  return { ...plain, services: config.hierarchy?.[side] ? plain.services.map((service) => ({ ...service, via: {} })) : [] };
+}
+
+function hierarchySettings({ hierarchy, router, cpn }: Config): HierarchySettings {
+  const sidOf = (side: Side): SidInfo => ({ sid: aggregateSid(router, side), behaviour: OPAQUE, structure: router.sidStructure });
+  return { config: hierarchy, budget: cpn.announce.budget, sids: { outward: sidOf('outward'), inward: sidOf('inward') } };
 }
 
 function stampSettings({ router, cpn }: Config): StampSettings {

@@ -1,11 +1,13 @@
 /** The SIDs of one router: which there are, out of its configuration, and the kernel routes that run them (RFC 8986 section 4). */
-import { TUN_NAME, type KernelRoute, type LocalBehaviour } from '../dataplane/dataplane.js';
+import { TUN_NAME, type AggregateSid, type KernelRoute, type LocalBehaviour } from '../dataplane/dataplane.js';
 import { formatIp, Prefix } from '../dataplane/packet/ip.js';
 import type { Config } from './config/types.js';
+import { SIDES, type Side } from './hierarchy/sides.js';
 
 export interface LocalSid {
   readonly sid: string;
-  readonly behaviour: LocalBehaviour;
+  /** `aggregate`: what the BPF program does not send on goes to the daemon. */
+  readonly behaviour: LocalBehaviour | { readonly kind: 'aggregate' };
   /** Device the kernel route hangs on. */
   readonly device: string;
   /** What it is for, in a few words. */
@@ -17,6 +19,8 @@ export const END_FUNCTION = 0x0001;
 export const END_X_FUNCTION = 0x0100;
 /** Function part of the End.DT6 SID, behind which packets are looked up in the main table. */
 const END_DT6_FUNCTION = 0x0002;
+/** Function parts of the aggregate SIDs of a border. */
+const AGGREGATE_FUNCTION: Readonly<Record<Side, number>> = { outward: 0x0003, inward: 0x0004 };
 /** RT_TABLE_MAIN. */
 const MAIN_TABLE = 254;
 
@@ -42,6 +46,7 @@ export function localSids(config: Config): LocalSid[] {
   const functionBits = config.router.sidStructure.function;
   const sids: LocalSid[] = [{ sid: makeSid(locator, functionBits, END_FUNCTION), behaviour: { kind: 'End' }, device: TUN_NAME, purpose: 'this router' }];
   if (decapsulates(config)) sids.push({ sid: mainTableSid(config.router), behaviour: { kind: 'End.DT6', table: MAIN_TABLE }, device: TUN_NAME, purpose: 'networks of this router' });
+  for (const { sid, space } of aggregateSids(config)) sids.push({ sid, behaviour: { kind: 'aggregate' }, device: TUN_NAME, purpose: `${space} aggregates` });
   const adjacencies = Object.entries(config.interfaces).sort(([a], [b]) => (a < b ? -1 : 1));
   let functionCode = END_X_FUNCTION;
   for (const [name, { endX }] of adjacencies) {
@@ -79,6 +84,16 @@ function decapsulates(config: Config): boolean {
   return endDt6Sid(config) !== undefined || config.ospf !== undefined;
 }
 
-export function sidRoute(sid: LocalSid): KernelRoute {
-  return { prefix: `${sid.sid}/128`, target: { kind: 'seg6local', behaviour: sid.behaviour, interface: sid.device } };
+/** The aggregate SIDs of a border: one a side, for all services. */
+export function aggregateSids({ router, hierarchy }: Pick<Config, 'router' | 'hierarchy'>): AggregateSid[] {
+  return SIDES.filter((side) => hierarchy?.[side]).map((side) => ({ sid: aggregateSid(router, side), space: side }));
+}
+
+export function aggregateSid({ locator, sidStructure }: Config['router'], side: Side): string {
+  return makeSid(Prefix.from(locator), sidStructure.function, AGGREGATE_FUNCTION[side]);
+}
+
+export function sidRoute({ sid, behaviour, device }: LocalSid): KernelRoute {
+  const prefix = `${sid}/128`;
+  return behaviour.kind === 'aggregate' ? { prefix, target: { kind: 'unicast', nextHops: [{ interface: device }] } } : { prefix, target: { kind: 'seg6local', behaviour, interface: device } };
 }

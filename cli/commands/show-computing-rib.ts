@@ -14,7 +14,7 @@ export function showComputingRib(computingCommand: Command, session: Session): v
         const rows = services.flatMap((entry) =>
           entry.candidates.map((candidate, index) => [
             index === 0 ? entry.service : ' ',
-            `${candidate.best ? '*' : ' '}${candidate.feasible ? ' ' : '!'}${candidate.stale ? 'S' : ' '}`,
+            `${candidate.best ? '*' : ' '}${candidate.feasible ? ' ' : '!'}${candidate.stale ? 'S' : ' '}${candidate.aggregate ? 'A' : ' '}`,
             `${candidate.exit}#${candidate.instance}`,
             candidate.sid,
             candidate.source,

@@ -15,6 +15,7 @@ export function showFib(show: Command, session: Session): void {
           entry.policies.map((policy, index) => [
             index === 0 ? entry.service : ' ',
             policy.id,
+            policy.side ?? policy.kind,
             `${policy.exit}#${policy.instance}`,
             policy.segments.join(' '),
             Number(policy.weight.toFixed(3)),
@@ -23,7 +24,7 @@ export function showFib(show: Command, session: Session): void {
             installed(policy),
           ]),
         );
-        return table(['SERVICE', 'POLICY', 'EXIT#INSTANCE', 'SEGMENTS', 'WEIGHT', 'MTU', 'FLOWS', 'INSTALLED'], rows, 'no policies');
+        return table(['SERVICE', 'POLICY', 'AS', 'EXIT#INSTANCE', 'SEGMENTS', 'WEIGHT', 'MTU', 'FLOWS', 'INSTALLED'], rows, 'no policies');
       });
     });
 }

@@ -39,13 +39,14 @@ export function showFlows(show: Command, session: Session): void {
           endpoint(flow.source, flow.sourcePort),
           endpoint(flow.destination, flow.destinationPort),
           flow.policy,
+          flow.side ?? flow.kind,
           flow.exit,
           flow.packets,
           flow.bytes,
           duration(flow.ageMs),
           duration(flow.idleMs),
         ]);
-        const text = table(['PROTOCOL', 'SOURCE', 'DESTINATION', 'POLICY', 'EXIT', 'PACKETS', 'BYTES', 'AGE', 'IDLE'], rows, 'no flows');
+        const text = table(['PROTOCOL', 'SOURCE', 'DESTINATION', 'POLICY', 'AS', 'EXIT', 'PACKETS', 'BYTES', 'AGE', 'IDLE'], rows, 'no flows');
         return limit > 0 && flows.length === limit ? `${text}\n(the first ${limit}; --limit 0 shows all)` : text;
       });
     });

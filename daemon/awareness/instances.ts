@@ -14,6 +14,7 @@ import type { Advertisement } from '../rib/candidate.js';
 import { Refusal } from '../refusal.js';
 import { AnnouncementControl, type Picture } from './announcement-control.js';
 import { LocalInstance, type InstanceFacts, type InstanceUpdate } from './instance.js';
+import { AnnouncementSequence } from './sequence.js';
 
 export interface InstanceRef {
   /** Absent: the id alone, which must then be unambiguous. */
@@ -66,7 +67,6 @@ export class LocalInstances {
   private soon: Timer | undefined;
   private later: Timer | undefined;
   private laterAt = Infinity;
-  private sequence: bigint;
   private firstVerdicts: (() => void) | undefined;
 
   constructor(
@@ -76,8 +76,8 @@ export class LocalInstances {
     private readonly events: EventLog,
     /** New content of services; an advertisement without instances withdraws its service. */
     private readonly announce: (advertisements: readonly Advertisement[]) => void,
+    private readonly sequence = new AnnouncementSequence(clock),
   ) {
-    this.sequence = BigInt(clock.unixMs());
     this.control = new AnnouncementControl(config.announce.budget);
   }
 
@@ -256,15 +256,15 @@ export class LocalInstances {
     const { service, id } = local.config;
     // What was changed just now goes out with the next sequence; the answer should name that one.
     this.flush();
-    return { service, instance: id, draining: local.draining, health: local.health, sequence: this.records.get(service)?.sequence ?? this.sequence };
+    return { service, instance: id, draining: local.draining, health: local.health, sequence: this.records.get(service)?.sequence ?? this.sequence.value };
   }
 
-  /** Somebody holds this sequence of ours: one from an earlier run with a faster clock must not win over what we say now. */
-  seen(sequence: bigint): void {
-    if (sequence <= this.sequence) return;
-    this.sequence = sequence;
+  /** Somebody holds this sequence of ours: one from an earlier run with a faster clock must not win over what we say now. True when it does. */
+  seen(sequence: bigint): boolean {
+    if (!this.sequence.seen(sequence)) return false;
     this.control.renewAll();
     this.schedule();
+    return true;
   }
 
   /** All local instances, for display. */
@@ -307,11 +307,11 @@ export class LocalInstances {
   private announceDue(): void {
     const due = this.control.take(this.clock.now());
     if (due.length === 0) return;
-    this.sequence++;
+    const sequence = this.sequence.next();
     const originatedAt = BigInt(this.clock.unixMs());
     const advertisements = due.map(({ service, instances }): Advertisement => {
       const { validityMs } = announcePolicy(this.config.announce, service);
-      return { service, exit: this.config.router.loopback, source: 'local', peer: '', pathId: 0, sequence: this.sequence, originatedAt, validityMs, instances, stale: false };
+      return { service, exit: this.config.router.loopback, source: 'local', peer: '', pathId: 0, sequence, originatedAt, validityMs, instances, stale: false };
     });
     for (const advertisement of advertisements) {
       if (advertisement.instances.length > 0) this.records.set(advertisement.service, advertisement);

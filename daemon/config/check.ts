@@ -1,6 +1,7 @@
 /** What the fields of a configuration must hold together (WIRE.md section 5, RFC 8986 section 3.1). */
 import { Prefix, parseIp } from '../../dataplane/packet/ip.js';
 import { checkVpn } from './check-vpn.js';
+import { AGGREGATE_ID, SIDES } from '../hierarchy/sides.js';
 import { localSids } from '../sids.js';
 import { describeValue, type ConfigPath } from './errors.js';
 import { checkModel } from './model.js';
@@ -30,6 +31,7 @@ export function checkConfig(config: Config): CheckResult {
   check.vpn();
   check.services();
   check.instances();
+  check.hierarchy();
   check.errors.push(...checkRegistration(config), ...checkModel(config));
   return check;
 }
@@ -216,6 +218,22 @@ class Check implements CheckResult {
           }
         });
       }
+    });
+  }
+
+  hierarchy(): void {
+    const { hierarchy, bgp, ospf, cpn } = this.config;
+    if (!hierarchy) return;
+    if (hierarchy.outward && !bgp) this.refuse(['hierarchy', 'outward'], 'a bgp section: the outside is told by BGP', 'none');
+    if (hierarchy.inward && !ospf) this.refuse(['hierarchy', 'inward'], 'an ospf section: the inside is told by OSPFv3', 'none');
+    for (const side of SIDES) {
+      hierarchy[side]?.services.forEach((text, index) => {
+        if (!this.prefixes.some((prefix) => prefix.contains(Prefix.from(text)))) this.refuse(['hierarchy', side, 'services', index], 'a prefix inside cpn.servicePrefixes', text);
+      });
+    }
+    cpn.instances.forEach(({ id }, index) => {
+      const side = SIDES.find((each) => AGGREGATE_ID[each] === id);
+      if (side) this.refuse(['cpn', 'instances', index, 'id'], `a number other than that of the ${side} aggregate`, String(id));
     });
   }
 

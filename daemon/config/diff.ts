@@ -2,7 +2,7 @@
 import { fieldName, HIDDEN, isSecret, type ConfigPath } from './errors.js';
 import type { Config } from './types.js';
 
-export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bfd' | 'bgp' | 'ospf' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
+export type ConfigPart = 'router' | 'interfaces' | 'static' | 'bfd' | 'bgp' | 'ospf' | 'hierarchy' | 'cpn' | 'instances' | 'steering' | 'stamp' | 'registration' | 'dataplane' | 'telemetry' | 'api' | 'log';
 
 /** `now`: nothing visible but the change. `session`: the BGP session of that neighbor ends and starts anew. `restart`: only a restart of cpnd takes it over. */
 export type ConfigEffect = 'now' | 'session' | 'restart';
@@ -67,6 +67,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.prediction', 'steering', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],
   ['cpn', 'dataplane', 'now'],
+  ['hierarchy', 'hierarchy', 'now'],
   ['registration.listen', 'registration', 'restart'],
   ['registration.tls', 'registration', 'restart'],
   ['registration.stateFile', 'registration', 'restart'],

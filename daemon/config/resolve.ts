@@ -9,7 +9,7 @@ import { resolveBgp } from './resolve-bgp.js';
 import { resolveOspf } from './resolve-ospf.js';
 import { resolveTelemetry } from './resolve-telemetry.js';
 import type { FileConfig } from './schema.js';
-import type { AnnounceConfig, AnnouncePolicy, Config, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
+import type { AggregationConfig, AnnounceConfig, AnnouncePolicy, Config, HierarchyConfig, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
 
 /** Room for End, End.X and the SIDs of instances (daemon/sids.ts). */
 export const MIN_FUNCTION_BITS = 12;
@@ -39,6 +39,7 @@ export function resolveConfig(file: FileConfig): Config {
       prediction: { model: file.cpn.prediction.model, horizonMs: file.cpn.prediction.horizon },
       restartTimeMs: file.cpn.restartTime,
     },
+    hierarchy: file.hierarchy && resolveHierarchy(file.hierarchy, file.cpn.servicePrefixes),
     registration: file.registration && resolveRegistration(file.registration),
     dataplane: {
       kind: file.dataplane.kind,
@@ -82,6 +83,12 @@ function resolveAnnounce({ announce, services }: FileConfig['cpn']): AnnounceCon
   const base = { ...all, ...policyOf(services.find(({ id }) => id === 'default')?.announce) };
   const own = services.flatMap(({ id, announce: differs }) => (differs && id !== 'default' ? [[id, { ...base, ...policyOf(differs) }] as const] : []));
   return { ...base, budget: { rate, burst }, services: Object.fromEntries(own) };
+}
+
+function resolveHierarchy({ inside, outward, inward }: NonNullable<FileConfig['hierarchy']>, servicePrefixes: readonly string[]): HierarchyConfig {
+  const resolve = (side: typeof outward): AggregationConfig | undefined =>
+    side && { services: side.services ?? servicePrefixes, threshold: side.threshold, minIntervalMs: side.minInterval, maxIntervalMs: side.maxInterval, validityMs: side.validity };
+  return { inside, outward: resolve(outward), inward: resolve(inward) };
 }
 
 /** What a service states itself. */

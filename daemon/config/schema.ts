@@ -8,6 +8,7 @@ import { bgp } from './schema/bgp.js';
 import { byKey, interfaceName, list, mapping, oneOf, text } from './schema/common.js';
 import { cpn } from './schema/cpn.js';
 import { dataplane } from './schema/dataplane.js';
+import { hierarchy } from './schema/hierarchy.js';
 import { ospf } from './schema/ospf.js';
 import { registration } from './schema/registration.js';
 import { interfaceConfig, router, staticRoute } from './schema/router.js';
@@ -21,6 +22,7 @@ export const fileSchema = mapping({
   bfd: bfd.prefault({}),
   bgp: bgp.optional(),
   ospf: ospf.optional(),
+  hierarchy: hierarchy.optional(),
   cpn: cpn.prefault({}),
   registration: registration.optional(),
   dataplane: dataplane.prefault({}),

@@ -21,6 +21,8 @@ export interface Config {
   readonly bgp: BgpConfig | undefined;
   readonly ospf: OspfConfig | undefined;
   readonly cpn: CpnConfig;
+  /** This router is a border of an edge network; undefined: it is none. */
+  readonly hierarchy: HierarchyConfig | undefined;
   /** Computing nodes that register themselves; undefined: none. */
   readonly registration: RegistrationConfig | undefined;
   readonly dataplane: DataplaneConfig;
@@ -198,6 +200,21 @@ export interface AnnounceConfig extends AnnouncePolicy {
   readonly budget: AnnounceBudget;
   /** By service ID. */
   readonly services: Readonly<Record<string, AnnouncePolicy>>;
+}
+
+/** When and of which services a border announces an aggregate. */
+export interface AggregationConfig extends AnnouncePolicy {
+  /** Prefixes. */
+  readonly services: readonly string[];
+}
+
+export interface HierarchyConfig {
+  /** Prefixes of loopbacks of routers inside the edge network, beside those that OSPFv3 announcements tell of. */
+  readonly inside: readonly string[];
+  /** What is inside, told the outside by BGP. */
+  readonly outward: AggregationConfig | undefined;
+  /** What is outside, told the inside by OSPFv3. */
+  readonly inward: AggregationConfig | undefined;
 }
 
 export interface CpnConfig {

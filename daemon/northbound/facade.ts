@@ -222,6 +222,8 @@ export interface CandidateView {
   readonly instance: number;
   readonly sid: string;
   readonly behaviour: string; // End.DX6 ..., opaque, or the number
+  /** One for several: its exit chooses among them. */
+  readonly aggregate: boolean;
   readonly source: 'local' | 'bgp' | 'ospf' | 'controller';
   readonly peer: string;
   readonly computing: readonly ComputingView[];
@@ -271,7 +273,14 @@ export interface ComputingNodeView {
   readonly instances: readonly NodeInstanceView[];
 }
 
-export interface PolicyView {
+/** Whose choice flows are: of this router as entry, or as border, where packets to one of its aggregate SIDs are sent on. */
+export interface FlowKind {
+  readonly kind: 'entry' | 'border';
+  /** Of a border: which aggregate SID. */
+  readonly side: 'outward' | 'inward' | undefined;
+}
+
+export interface PolicyView extends FlowKind {
   readonly id: number;
   readonly exit: string;
   readonly instance: number;
@@ -290,7 +299,7 @@ export interface FibView {
   readonly policies: readonly PolicyView[];
 }
 
-export interface FlowView {
+export interface FlowView extends FlowKind {
   readonly source: string;
   readonly destination: string;
   readonly protocol: number;

@@ -144,7 +144,7 @@ export function watchService(transport: Transport, facade: RouterFacade, clock: 
     const filter = flowFilter(request.filter);
     const source: WatchSource<FlowView, FlowChange> = {
       read: () => facade.flows(filter),
-      key: (flow) => `${flow.protocol} ${flow.source} ${flow.sourcePort} ${flow.destination} ${flow.destinationPort}`,
+      key: (flow) => `${flow.side ?? flow.kind} ${flow.protocol} ${flow.source} ${flow.sourcePort} ${flow.destination} ${flow.destinationPort}`,
       fingerprint: fingerprintWithout('ageMs', 'idleMs'),
       message: (change, flow) => ({ change, flow }),
       removed: (_key, last) => last,

@@ -4,6 +4,9 @@
  * An advertisement is one announcement of one (service, exit), held by (source, peer, path id, route distinguisher, service). Of the advertisements of one
  * (service, exit) held now, the one with the highest sequence counts and brings all Instances; at a tie fresh before stale, local and
  * BGP before OSPF, BGP unicast before VPN, then the lowest peer. What is withdrawn or expired counts no more, so that the next best one takes over.
+ *
+ * An exit inside the own edge network (heard by OSPFv3, or said to be) that tells the outside of an aggregate by BGP speaks of instances that are known here one by
+ * one: such an aggregate makes no candidate.
  */
 import FlatQueue from 'flatqueue';
 import type { Clock, Timer } from '../clock.js';
@@ -17,6 +20,8 @@ export interface ComputingRibOptions {
   readonly log: Logger;
   /** Loopback of this router. What others say of it makes no candidate: the local source knows better. */
   readonly ownExit: string;
+  /** Exits inside the own edge network beside those that OSPFv3 tells of. */
+  readonly isInside?: (exit: string) => boolean;
   /** Changes within this time are told in one call; ms. */
   readonly batchMs?: number;
 }
@@ -71,6 +76,8 @@ export class ComputingRib {
   private expiryTimer: Timer | undefined;
   private expiryAt = Infinity;
   private held = 0;
+  /** Advertisements held by OSPFv3, by exit. */
+  private readonly ospfExits = new Map<string, number>();
 
   constructor(private readonly options: ComputingRibOptions) {}
 
@@ -111,6 +118,7 @@ export class ComputingRib {
       entry = { service: held.advertisement.service, held: [], candidates: undefined };
       this.entries.set(entry.service, entry);
     }
+    if (source === 'ospf') this.countOspf(held.advertisement.exit, 1);
     const index = entry.held.findIndex((other) => sameKey(other.advertisement, held.advertisement));
     if (index >= 0) this.forget(entry.held[index]!);
     if (index >= 0) entry.held[index] = held;
@@ -177,11 +185,41 @@ export class ComputingRib {
     return exits;
   }
 
+  /** OSPFv3 holds an announcement of this exit. */
+  isHeardByOspf(exit: string): boolean {
+    return this.ospfExits.has(exit);
+  }
+
+  /** An exit of the own edge network. */
+  isInside(exit: string): boolean {
+    return this.ospfExits.has(exit) || this.options.isInside?.(exit) === true;
+  }
+
+  /** Who is inside changed otherwise than by OSPFv3: decides anew what counts. */
+  insideChanged(): void {
+    for (const entry of this.entries.values()) if (entry.held.some(({ advertisement }) => advertisement.source === 'bgp')) this.touch(entry);
+  }
+
+  private countOspf(exit: string, change: 1 | -1): void {
+    const count = (this.ospfExits.get(exit) ?? 0) + change;
+    if (count > 0) this.ospfExits.set(exit, count);
+    else this.ospfExits.delete(exit);
+    if (count !== (change > 0 ? 1 : 0)) return;
+    // It has come inside, or is so no longer: what BGP says of it counts otherwise, whatever the service.
+    for (const entry of this.entries.values()) if (entry.held.some(({ advertisement }) => advertisement.exit === exit && advertisement.source === 'bgp')) this.touch(entry);
+  }
+
+  /** Whether an advertisement is one of those that candidates are made of. */
+  private readonly mayCount = ({ advertisement: { exit, source, instances } }: Held): boolean => {
+    if (exit === this.options.ownExit) return source === 'local';
+    return source !== 'bgp' || !instances.some(({ aggregate }) => aggregate) || !this.isInside(exit);
+  };
+
   /** Everything held of a service. */
   advertisements(service: string): HeldAdvertisement[] {
     const entry = this.entries.get(service);
     if (!entry) return [];
-    const counting = new Set(winners(entry, this.options.ownExit, this.comparePeers).flat());
+    const counting = new Set(winners(entry, this.mayCount, this.comparePeers).flat());
     return entry.held.map((held) => ({ advertisement: held.advertisement, receivedAt: held.receivedAt, stale: held.stale, counts: counting.has(held) }));
   }
 
@@ -209,7 +247,7 @@ export class ComputingRib {
 
   private makeCandidates(entry: ServiceEntry): readonly Candidate[] {
     const candidates: Candidate[] = [];
-    for (const group of winners(entry, this.options.ownExit, this.comparePeers)) {
+    for (const group of winners(entry, this.mayCount, this.comparePeers)) {
       const seen = new Set<number>();
       for (const { advertisement, receivedAt, stale } of group) {
         for (const instance of advertisement.instances) {
@@ -294,7 +332,8 @@ export class ComputingRib {
   }
 
   private forget(held: Held): void {
-    const { source, peer } = held.advertisement;
+    const { source, peer, exit } = held.advertisement;
+    if (source === 'ospf') this.countOspf(exit, -1);
     held.gone = true;
     this.held--;
     const set = this.byPeer.get(`${source} ${peer}`);
@@ -348,11 +387,11 @@ function sameKey(a: RouteKey, b: RouteKey): boolean {
 }
 
 /** What counts of each exit: one advertisement, or the several of one OSPFv3 router that share its highest sequence (WIRE.md section 3). */
-function winners(entry: ServiceEntry, ownExit: string, comparePeers: (a: string, b: string) => number): Held[][] {
+function winners(entry: ServiceEntry, mayCount: (held: Held) => boolean, comparePeers: (a: string, b: string) => number): Held[][] {
   const best = new Map<string, Held>();
   for (const held of entry.held) {
-    const { exit, source } = held.advertisement;
-    if (exit === ownExit && source !== 'local') continue;
+    if (!mayCount(held)) continue;
+    const { exit } = held.advertisement;
     const other = best.get(exit);
     if (!other || precedes(held, other, comparePeers)) best.set(exit, held);
   }

@@ -10,6 +10,7 @@ export type ReasonCode =
   | 'path'
   | 'route'
   | 'sid'
+  | 'aggregate'
   | 'draining'
   | 'stale'
   | 'age'
@@ -64,6 +65,9 @@ export function isFeasible(candidate: Candidate, path: PathState, requirements: 
     feasible &&= ok;
     reasons?.push({ code, ok, text: text() });
   };
+  if (instance.aggregate) check('aggregate', true, () => 'an aggregate: its exit chooses one of the instances behind it');
+  // What an aggregate says nothing of, its instances may have: its exit knows.
+  const unstated = (list: readonly unknown[]): boolean => instance.aggregate && list.length === 0;
   if (instance.draining) check('draining', false, () => 'the instance is draining: no new flows');
   // Graceful restart: better than nothing, so it does not exclude; the selector prefers what is fresh.
   if (candidate.stale) check('stale', true, () => 'kept from an earlier session: used while nothing fresh is feasible');
@@ -74,14 +78,14 @@ export function isFeasible(candidate: Candidate, path: PathState, requirements: 
   }
   if (computing) {
     const best = instance.computing.filter((item) => item.class === computing.class).reduce<bigint | undefined>((most, { residual }) => (most === undefined || residual > most ? residual : most), undefined);
-    check('computing', best !== undefined && best >= computing.minResidual, () =>
-      best === undefined ? `offers no computing of class ${computing.class}` : `residual ${best} operations/s of class ${computing.class}, at least ${computing.minResidual} wanted`,
+    check('computing', unstated(instance.computing) || (best !== undefined && best >= computing.minResidual), () =>
+      unstated(instance.computing) ? 'an aggregate that states no computing power' : best === undefined ? `offers no computing of class ${computing.class}` : `residual ${best} operations/s of class ${computing.class}, at least ${computing.minResidual} wanted`,
     );
   }
   if (storage) {
     const best = instance.storage.filter(({ ability }) => ability === storage.ability).reduce<bigint | undefined>((most, { residual }) => (most === undefined || residual > most ? residual : most), undefined);
-    check('storage', best !== undefined && best >= storage.octets, () =>
-      best === undefined ? `offers no storage of ability ${storage.ability}` : `${best} octets free of ability ${storage.ability}, at least ${storage.octets} wanted`,
+    check('storage', unstated(instance.storage) || (best !== undefined && best >= storage.octets), () =>
+      unstated(instance.storage) ? 'an aggregate that states no storage' : best === undefined ? `offers no storage of ability ${storage.ability}` : `${best} octets free of ability ${storage.ability}, at least ${storage.octets} wanted`,
     );
   }
   if (network) {
@@ -95,7 +99,7 @@ export function isFeasible(candidate: Candidate, path: PathState, requirements: 
     check('delayVariation', path.jitterUs <= network.maxPdvUs, () => `delay variation ${Math.round(path.jitterUs)} us, at most ${network.maxPdvUs} us wanted`);
     check('loss', path.lossPpm <= network.maxLossPpm, () => `loss ${Math.round(path.lossPpm)} ppm, at most ${network.maxLossPpm} ppm wanted`);
   }
-  if (algorithm !== undefined) check('algorithm', instance.algorithms.includes(algorithm), () => `algorithms offered: ${instance.algorithms.join(', ') || 'none'}; ${algorithm} wanted`);
+  if (algorithm !== undefined) check('algorithm', unstated(instance.algorithms) || instance.algorithms.includes(algorithm), () => `algorithms offered: ${instance.algorithms.join(', ') || 'none'}; ${algorithm} wanted`);
   if (security !== undefined && security > OFFERED_SECURITY) check('security', false, () => `security level ${security} wanted, paths offer ${OFFERED_SECURITY}`);
   return feasible;
 }

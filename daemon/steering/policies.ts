@@ -8,6 +8,7 @@
  * list of length 0: drop) go back to their owner when it returns, to others otherwise.
  */
 import { POLICIES_PER_BLOCK, type FlowTable, type PolicyBlockOwner, type PolicyWrite } from '../../dataplane/dataplane.js';
+import { BlockPool } from './flow-spaces.js';
 
 /** Where the flows of a policy go. */
 export interface PolicyTarget {
@@ -44,16 +45,19 @@ export interface Share {
 
 const DROP: readonly string[] = [];
 /** Blocks the dataplane has room for: 2^20 policies (dataplane/bpf/cpn.bpf.c). */
-const MAX_BLOCKS = 65_536;
+export const MAX_BLOCKS = 65_536;
 
 export class PolicyManager {
   private readonly blocks: (PolicyBlock | undefined)[] = [];
-  private readonly free: number[] = [];
   private pending: PolicyWrite[] = [];
   private used = 0;
   private latest: Written = { segments: DROP, mtu: 0 };
 
-  constructor(private readonly flows: FlowTable) {}
+  constructor(
+    private readonly flows: FlowTable,
+    /** Where several managers share one dataplane, its one pool. */
+    private readonly pool = new BlockPool(MAX_BLOCKS),
+  ) {}
 
   /** Blocks in use. */
   get size(): number {
@@ -75,7 +79,7 @@ export class PolicyManager {
 
   /** A fresh block whose ids all lead to its owner; undefined when all are in use. */
   allocate(owner: PolicyBlockOwner, target: PolicyTarget): PolicyBlock | undefined {
-    const number = this.free.pop() ?? (this.blocks.length < MAX_BLOCKS ? this.blocks.length : undefined);
+    const number = this.pool.take();
     if (number === undefined) return undefined;
     const block = this.create(number, owner);
     for (let i = 0; i < POLICIES_PER_BLOCK; i++) this.point(block, i, target);
@@ -85,12 +89,7 @@ export class PolicyManager {
 
   /** Takes over a block that an earlier run of the daemon left in the dataplane, with its policies as they are. */
   adopt(number: number, owner: PolicyBlockOwner, targetOf: (segments: readonly string[], mtu: number) => PolicyTarget): PolicyBlock {
-    for (let i = this.blocks.length; i < number; i++) {
-      this.blocks[i] = undefined;
-      this.free.push(i);
-    }
-    const gap = this.free.indexOf(number);
-    if (gap >= 0) this.free.splice(gap, 1);
+    this.pool.claim(number);
     const block = this.create(number, owner);
     for (let i = 0; i < POLICIES_PER_BLOCK; i++) {
       const policy = number * POLICIES_PER_BLOCK + i;
@@ -107,7 +106,7 @@ export class PolicyManager {
     for (let i = 0; i < POLICIES_PER_BLOCK; i++) this.point(block, i, undefined);
     this.flows.setBlockOwner(block.number, undefined);
     this.blocks[block.number] = undefined;
-    this.free.push(block.number);
+    this.pool.give(block.number);
     this.used--;
   }
 

@@ -13,8 +13,12 @@
  * service rate * service time: what an instance works on at once at full load (Little's law). The utilisation is capped, so that a
  * full instance is bad and not infinitely bad. The own account is what this router sent since the advertisement was made and the
  * instance cannot have served yet; it moves flows to other instances before the next advertisement tells everybody.
+ *
+ * An aggregate serves a request at one of its instances, at first the best one, and the fuller it is the more often at a slower one: between its mean (of the
+ * best) and its 99th percentile (of the worst) by its utilisation. Its residual capacity is a sum that no single request gets, so that it decides nothing where
+ * a delay is stated.
  */
-import type { Computing, Instance, Load } from '../computing/types.js';
+import type { Computing, Instance, Load, ServiceDelay } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { Requirements } from './requirement-option.js';
 
@@ -41,7 +45,7 @@ export interface Prediction {
 
 export function predict(instance: Instance, path: PathState, requirements: Requirements, ownBacklog: number, load: Load | undefined = instance.load): Prediction {
   const rate = instance.serviceDelay?.serviceRate ?? 0;
-  const serviceUs = serviceTimeUs(instance, requirements);
+  const serviceUs = serviceTimeUs(instance, requirements, load);
   const transferUs = transferTimeUs(instance, requirements);
   const rho = Math.min(MAX_UTILISATION, (load?.utilisation ?? 0) / 10_000);
   const servers = Math.max(1, (rate * serviceUs) / 1e6);
@@ -70,7 +74,8 @@ export function capacityFor(instance: Instance, requirements: Requirements): Com
   return best;
 }
 
-function serviceTimeUs(instance: Instance, requirements: Requirements): number {
+function serviceTimeUs(instance: Instance, requirements: Requirements, load: Load | undefined): number {
+  if (instance.aggregate && instance.serviceDelay && instance.serviceDelay.meanUs > 0) return aggregateServiceTimeUs(instance.serviceDelay, load?.utilisation ?? 0);
   if (requirements.workload !== undefined) {
     const residual = capacityFor(instance, requirements)?.residual ?? 0n;
     if (residual > 0n) return (Number(requirements.workload) / Number(residual)) * 1e6;
@@ -78,6 +83,10 @@ function serviceTimeUs(instance: Instance, requirements: Requirements): number {
   const delay = instance.serviceDelay;
   if (!delay) return 0;
   return delay.meanUs > 0 ? delay.meanUs : delay.serviceRate > 0 ? 1e6 / delay.serviceRate : 0;
+}
+
+function aggregateServiceTimeUs({ meanUs, p99Us }: ServiceDelay, utilisation: number): number {
+  return meanUs + (Math.max(0, p99Us - meanUs) * utilisation) / 10_000;
 }
 
 function transferTimeUs(instance: Instance, requirements: Requirements): number {

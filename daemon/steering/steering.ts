@@ -10,6 +10,7 @@ import type { ServiceConfig, TransitPath } from '../config/types.js';
 import type { Logger } from '../log.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import { isUsable } from './feasibility.js';
+import type { BlockPool } from './flow-spaces.js';
 import type { ForecastConfig } from './load/forecast.js';
 import { Member } from './member.js';
 import { OctetTable } from './octet-table.js';
@@ -46,6 +47,8 @@ export interface SteeringOptions {
   discoveredWays?(exit: string): readonly TransitPath[] | undefined;
   /** Called with the service of a first packet that found no candidate. */
   onDemand?(service: string): void;
+  /** Numbers of policy blocks, where several steerings share one dataplane. */
+  readonly blocks?: BlockPool;
   /** Random 32 bits: clients must not be able to choose hash collisions. */
   readonly seed: number;
 }
@@ -133,7 +136,7 @@ export class Steering {
 
   constructor(private readonly parts: SteeringOptions) {
     this.config = parts.config;
-    this.policies = new PolicyManager(parts.flows);
+    this.policies = new PolicyManager(parts.flows, parts.blocks);
     this.pins = new PinTable(2 * parts.config.maxFlows, parts.seed);
     this.serviceTable = new OctetTable(16, 1 << 24, parts.seed);
     this.sticky = new OctetTable(32, parts.config.maxFlows, parts.seed);

@@ -1,6 +1,6 @@
 /** What the steering can tell: candidates with reasons, explanations, policies, pinned flows. The reasons come from the selector itself. */
-import { POLICIES_PER_BLOCK, type FlowRecord, type FlowTable } from '../../dataplane/dataplane.js';
-import { FLOW_KEY_DESTINATION, FLOW_KEY_SOURCE, decodeFlowKey, flowKeyAddress } from '../../dataplane/packet/flow-key.js';
+import { FLOW_SPACES, POLICIES_PER_BLOCK, type FlowRecord, type FlowSpace, type FlowTable } from '../../dataplane/dataplane.js';
+import { FLOW_KEY_DESTINATION, FLOW_KEY_SOURCE, decodeFlowKey, flowKeyAddress, flowKeySpace } from '../../dataplane/packet/flow-key.js';
 import type { Member } from './member.js';
 import { NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
 import { describeRequirements } from './requirements.js';
@@ -94,6 +94,7 @@ export interface PinnedFlow extends FlowRecord {
   /** Where it goes now; empty: nowhere. */
   readonly exit: string;
   readonly instance: number;
+  readonly space: FlowSpace;
 }
 
 export interface FlowSelection {
@@ -121,16 +122,17 @@ export function flowMatcher(steering: Steering, selection: FlowSelection): (key:
 
 /**
  * Pinned flows as the dataplane has them, a batch (it may be empty) each time that the next one is asked for. `nowNs`: the clock of their stamps
- * (CLOCK_MONOTONIC for the kernel), ns.
+ * (CLOCK_MONOTONIC for the kernel), ns. `steerings`: of each space of flows that is looked at, by its number.
  */
-export function* pinnedFlows(steering: Steering, flows: FlowTable, nowNs: bigint, selection: FlowSelection = {}): Generator<readonly PinnedFlow[], void> {
-  const matches = flowMatcher(steering, selection);
+export function* pinnedFlows(steerings: readonly Steering[], flows: FlowTable, nowNs: bigint, selection: FlowSelection = {}): Generator<readonly PinnedFlow[], void> {
+  const matchers = steerings.map((steering) => flowMatcher(steering, selection));
   let left = selection.limit ? selection.limit : Infinity;
   for (const batch of flows.scanFlows()) {
     let found: PinnedFlow[] = [];
     for (const { key, policy, packets, bytes, createdNs, lastSeenNs } of batch) {
-      if (!matches(key, policy)) continue;
-      const target = steering.policies.targetOf(policy);
+      const space = flowKeySpace(key);
+      if (!matchers[space]?.(key, policy)) continue;
+      const target = steerings[space]!.policies.targetOf(policy);
       const flow = decodeFlowKey(key);
       found.push({
         ...flow,
@@ -138,6 +140,7 @@ export function* pinnedFlows(steering: Steering, flows: FlowTable, nowNs: bigint
         policy,
         exit: target?.exit ?? '',
         instance: target?.instance ?? 0,
+        space: FLOW_SPACES[space]!,
         packets,
         bytes,
         ageMs: elapsedMs(createdNs, nowNs),

@@ -5,6 +5,7 @@ import type { LocalRoute } from '../../daemon/bgp/local-routes.js';
 import { ManualClock } from '../../daemon/clock.js';
 import { ComputingExchange } from '../../daemon/computing-exchange.js';
 import { silentLogger } from '../../daemon/log.js';
+import type { Advertisement } from '../../daemon/rib/candidate.js';
 import { ComputingRib } from '../../daemon/rib/computing-rib.js';
 import { Prefix } from '../../dataplane/packet/ip.js';
 import type { BgpConfig, Config } from '../../daemon/config/types.js';
@@ -43,6 +44,11 @@ function setup(): { exchange: ComputingExchange; rib: ComputingRib; log: string[
   return { exchange: new ComputingExchange(rib, bgp, (prefix) => usable.has(prefix)), rib, log, announced, usable };
 }
 
+function announceOwn(exchange: ComputingExchange, advertisements: readonly Advertisement[]): void {
+  exchange.ownInstancesChanged(advertisements);
+  exchange.announceServices(advertisements);
+}
+
 describe('exchange between instances, computing RIB and BGP', () => {
   for (const [service, route] of [
     ['2001:db8:5e::1', '2001:db8:5e::1/128'],
@@ -51,10 +57,10 @@ describe('exchange between instances, computing RIB and BGP', () => {
     it(`announces the service ID ${service} as the host route ${route} and withdraws it with its last instance`, () => {
       const { exchange, rib, log, announced } = setup();
       const own = makeAdvertisement(1, 5, { service, exit: OWN, source: 'local', peer: '', validityMs: 1500 });
-      exchange.announceInstances([own]);
+      announceOwn(exchange, [own]);
       assert.deepEqual(announced[0]?.cpn?.origin, { exit: OWN, sequence: 5n, originatedAt: own.originatedAt, validity: 2 });
       assert.equal(rib.candidates(service).length, own.instances.length);
-      exchange.announceInstances([{ ...own, instances: [] }]);
+      announceOwn(exchange, [{ ...own, instances: [] }]);
       assert.deepEqual(log, [`announce ${route}`, `withdraw ${route}`]);
       assert.equal(rib.candidates(service).length, 0);
     });
@@ -90,7 +96,7 @@ describe('exchange between instances, computing RIB and BGP', () => {
     const { exchange, log, announced, usable } = setup();
     usable.add('2001:db8:1::/48');
     exchange.configure(configOf({ vpn: VPN }));
-    exchange.announceInstances([makeAdvertisement(1, 5, { service: '2001:db8:5e::1', exit: OWN, source: 'local', peer: '' })]);
+    announceOwn(exchange, [makeAdvertisement(1, 5, { service: '2001:db8:5e::1', exit: OWN, source: 'local', peer: '' })]);
     const [network, , service] = announced;
     assert.deepEqual(log, ['announce 10.0.0.1:1 2001:db8:1::/48', 'announce 2001:db8:5e::1/128', 'announce 10.0.0.1:1 2001:db8:5e::1/128']);
     for (const route of [network!, service!]) assert.deepEqual(route.extendedCommunities, [0x0002_fde8_0000_0001n]);

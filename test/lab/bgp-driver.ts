@@ -63,7 +63,8 @@ function main(options: DriverOptions): void {
         return true;
       case 'exchange':
         exchange.configure(command.config);
-        exchange.announceInstances(command.advertisements);
+        exchange.ownInstancesChanged(command.advertisements);
+        exchange.announceServices(command.advertisements);
         return true;
       case 'withdraw':
         for (const prefix of command.prefixes) speaker.withdraw(prefix);

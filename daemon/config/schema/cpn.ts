@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
 import { LOAD_MODELS } from '../../steering/load/model.js';
-import { parseDuration } from '../scalars.js';
-import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, quantity, servicePrefix, text } from './common.js';
+import { maxInterval, minInterval, threshold, validity } from './announce.js';
+import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfaceName, ip, ipv6, list, loss, mapping, microseconds, octets, oneOf, operations, servicePrefix, text } from './common.js';
 import { healthCheck } from './health.js';
 import { model } from './model.js';
 import { stamp } from './stamp.js';
@@ -19,14 +19,6 @@ const requirements = mapping({
   network: mapping({ minBandwidth: bandwidth.default(0n), maxPdv: microseconds().optional(), maxLoss: loss.optional() }).optional(),
   algorithm: integer(0, 65535, 'an algorithm number').optional(),
   objective: mapping({ latency: objectiveWeight, energy: objectiveWeight, utilisation: objectiveWeight, price: objectiveWeight }).optional(),
-});
-
-const minInterval = duration(0, 600_000, 'up to 10m');
-const maxInterval = duration(0, 86_400_000, '0 (never) or up to 24h');
-const threshold = z.number({ error: 'a number from 0 to 1' }).min(0, { error: 'a number from 0 to 1' }).max(1, { error: 'a number from 0 to 1' });
-const validity = quantity('a validity of 0 (as long as the session lives) or 3s to 24h, in whole seconds', (value) => {
-  const ms = parseDuration(value);
-  return ms !== undefined && ms % 1000 === 0 && (ms === 0 || (ms >= 3000 && ms <= 86_400_000)) ? ms : undefined;
 });
 
 const serviceConfig = mapping({

@@ -66,6 +66,7 @@ export const candidates: ServiceCandidates = {
       instance: 1,
       sid: 'fcbb:bb00:11:e001::',
       behaviour: 'End.DX6',
+      aggregate: true,
       source: 'bgp',
       peer: 'fc00:0:100::1',
       computing: [{ class: 'parallel', chip: 'gpu', total: 18_446_744_073_709_551_615n, residual: 8_000_000_000_000n }],
@@ -87,6 +88,7 @@ export const candidates: ServiceCandidates = {
       instance: 2,
       sid: 'fcbb:bb00:12:e002::',
       behaviour: 'opaque',
+      aggregate: false,
       source: 'local',
       peer: '',
       computing: [],
@@ -107,6 +109,8 @@ export const candidates: ServiceCandidates = {
 };
 
 export const flow: FlowView = {
+  kind: 'border',
+  side: 'outward',
   source: '2001:db8:c::2',
   destination: SERVICE,
   protocol: 6,
@@ -344,8 +348,8 @@ export class FakeFacade implements RouterFacade {
     yield {
       service: SERVICE,
       policies: [
-        { id: 16, exit: EXIT, instance: 1, segments: ['fcbb:bb00:2::', 'fcbb:bb00:11:e001::'], weight: 0.75, mtu: 1428, flows: 5, installed: true, error: undefined },
-        { id: 17, exit: 'fc00:0:12::1', instance: 2, segments: [], weight: 0.25, mtu: 1500, flows: 0, installed: false, error: 'map full' },
+        { id: 16, kind: 'entry', side: undefined, exit: EXIT, instance: 1, segments: ['fcbb:bb00:2::', 'fcbb:bb00:11:e001::'], weight: 0.75, mtu: 1428, flows: 5, installed: true, error: undefined },
+        { id: 17, kind: 'border', side: 'outward', exit: 'fc00:0:12::1', instance: 2, segments: [], weight: 0.25, mtu: 1500, flows: 0, installed: false, error: 'map full' },
       ],
     };
   }

@@ -335,7 +335,7 @@ describe('failover', () => {
     for (const port of [1, 2]) assert.deepEqual(bench.flows.packet(from(port)).segments, [sid.sid]);
     assert.deepEqual(bench.send(0, 1), [SID3]);
     assert.equal(bench.flows.packet({ ...from(3), destination: '192.0.2.2' }).policy, NO_SERVICE);
-    const pinned = [...pinnedFlows(bench.steering, bench.flows, 0n, { service })].flat();
+    const pinned = [...pinnedFlows([bench.steering], bench.flows, 0n, { service })].flat();
     assert.deepEqual(pinned.map(({ source, sourcePort, exit }) => [source, sourcePort, exit]).sort(), [['10.0.0.2', 1, exitOf(2)], ['10.0.0.2', 2, exitOf(2)]]);
     const explained = explain(bench.steering, service, bench.clock.now(), NO_REQUIREMENTS, '10.0.0.2');
     assert.equal(explained.chosen?.member.exit, exitOf(2));
@@ -709,7 +709,7 @@ describe('views', () => {
     const bench = new Bench().announce(2, 3);
     bench.send(0, 30);
     const now = (): bigint => BigInt(Math.round(bench.clock.now() * 1e6));
-    const list = (selection: FlowSelection = {}): PinnedFlow[] => [...pinnedFlows(bench.steering, bench.flows, now(), selection)].flat();
+    const list = (selection: FlowSelection = {}): PinnedFlow[] => [...pinnedFlows([bench.steering], bench.flows, now(), selection)].flat();
     const all = list();
     assert.equal(all.length, 30);
     assert.equal(list({ limit: 7 }).length, 7);
