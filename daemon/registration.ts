@@ -6,6 +6,8 @@ import { Tokens } from './awareness/registration/credentials.js';
 import { NodeRegistry, type InstanceSink, type RegisteredSid, type RegistryConfig } from './awareness/registration/registry.js';
 import { StateFile } from './awareness/registration/state-file.js';
 import type { Clock } from './clock.js';
+import type { LabelledRun } from './computing/model/history.js';
+import type { Modelled } from './computing/model/result.js';
 import type { Config } from './config/types.js';
 import type { RegistrationConfig } from './config/registration.js';
 import type { EventLog } from './events.js';
@@ -20,6 +22,8 @@ export interface RegistrationParts {
   readonly instances: InstanceSink;
   readonly dataplane: Pick<Dataplane, 'links'>;
   readonly sidRoutes: SidRoutes;
+  /** Takes in a run that a node observed. */
+  readonly addRun: (run: LabelledRun) => Modelled<LabelledRun>;
 }
 
 /** The kernel's side of a registered SID. */
@@ -59,6 +63,7 @@ export class Registration {
         },
       },
       interfaceOf: (address) => this.interfaceOf(address),
+      addRun: parts.addRun,
       onChange: () => this.file.schedule(() => this.registry.snapshot()),
     });
   }

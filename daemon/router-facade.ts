@@ -7,8 +7,8 @@ import { SMOOTHING } from './awareness/stamp/statistics.js';
 import { BEHAVIOUR_NAMES } from './behaviours.js';
 import type { NeighborView, RouteView as BgpRouteSource } from './bgp/views.js';
 import { decodeCpnBlock } from './computing/block.js';
-import { CHIP_NAMES, COMPUTING_CLASS_NAMES, GRADE_NAMES, nameOf } from './computing/names.js';
-import type { Computing, Instance } from './computing/types.js';
+import { CATS_SOURCE_NAMES, CATS_STATISTIC_NAMES, CATS_TYPE_NAMES, CATS_UNIT_NAMES, CHIP_NAMES, COMPUTING_CLASS_NAMES, GRADE_NAMES, nameOf } from './computing/names.js';
+import type { CatsMetric, Computing, Instance } from './computing/types.js';
 import { diffConfig } from './config/diff.js';
 import { parseConfig } from './config/load.js';
 import { routerChecks } from './doctor.js';
@@ -19,6 +19,7 @@ import {
   type BgpRouteView,
   type BgpSummary,
   type CandidateView,
+  type CatsView,
   type ChangeListener,
   type ComNetView,
   type ComputingNodeView,
@@ -47,6 +48,7 @@ import {
 import type { RouterEvent } from './events.js';
 import type { BfdFacade } from './northbound/bfd.js';
 import type { OspfFacade } from './northbound/ospf.js';
+import type { ModelFacade } from './northbound/models.js';
 import type { TelemetryFacade } from './northbound/telemetry.js';
 import type { RouterParts } from './router-parts.js';
 import { VERSION } from './version.js';
@@ -73,6 +75,15 @@ const computingView = ({ class: kind, chip, total, residual }: Computing): Compu
   residual,
 });
 
+const catsView = ({ type, level, source, statistic, unit, value }: CatsMetric): CatsView => ({
+  type: nameOf(CATS_TYPE_NAMES, type),
+  level,
+  source: nameOf(CATS_SOURCE_NAMES, source),
+  statistic: nameOf(CATS_STATISTIC_NAMES, statistic),
+  unit: nameOf(CATS_UNIT_NAMES, unit),
+  value,
+});
+
 const gradeName = ({ grade }: Instance): string | undefined => (grade === undefined ? undefined : nameOf(GRADE_NAMES, grade));
 
 const halfUs = (rttUs: number | undefined): number | undefined => (rttUs === undefined ? undefined : Math.round(rttUs / 2));
@@ -96,6 +107,7 @@ export class FacadeOverRouter implements RouterFacade {
   constructor(
     private readonly parts: RouterParts,
     readonly telemetry: TelemetryFacade,
+    readonly models: ModelFacade,
     readonly ospf: OspfFacade,
   ) {}
 
@@ -366,6 +378,8 @@ export class FacadeOverRouter implements RouterFacade {
         draining: instance.draining,
         sequence: candidate.sequence,
         reason: feasible ? '' : reasons.filter(({ ok }) => !ok).map(({ text }) => text).join('; '),
+        grade: gradeName(instance),
+        cats: instance.cats.map(catsView),
       };
     });
   }
@@ -467,6 +481,7 @@ export class FacadeOverRouter implements RouterFacade {
         weight,
         best: input === best,
         forecast: input.forecast?.view(now),
+        demand: prediction.demand,
       })),
       chosen: answer.chosen && {
         exit: answer.chosen.member.exit,

@@ -23,6 +23,7 @@ import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { ComputingExchange } from './computing-exchange.js';
 import type { SidInfo } from './computing/types.js';
+import { Demand } from './demand.js';
 import { diffConfig } from './config/diff.js';
 import { formatConfigErrors } from './config/errors.js';
 import { parseConfig } from './config/load.js';
@@ -89,6 +90,7 @@ export class Router implements RouterParts {
   readonly stamp: StampService | undefined;
   readonly registration: Registration | undefined;
   private readonly telemetry: Telemetry;
+  private readonly demand: Demand;
 
   private readonly exchange: ComputingExchange;
   private current: Config;
@@ -151,11 +153,13 @@ export class Router implements RouterParts {
     this.ways.configure(config.cpn.services);
     this.links = new LinkAwareness(config, dataplane, clock, (error) => this.events.emit('awareness', 'link.error', 'warning', `a link cannot be measured: ${String(error)}`));
     this.comnet.addSource(() => this.ownComNet());
+    this.demand = new Demand(clock, this.events, (service) => this.computingRib.candidates(service), (service) => this.demandChanged(service));
     const shared = {
       clock,
       log,
       blocks: new BlockPool(MAX_BLOCKS),
       sidResolves: (sid: string) => this.sidResolves(sid),
+      estimateDemand: this.demand.estimate,
       onDemand: (service: string) => this.registration?.registry.demand(service),
       seed: randomInt(0, 0xffff_ffff),
     };
@@ -189,7 +193,7 @@ export class Router implements RouterParts {
       this.hierarchy.localAnnounced(advertisements);
     };
     this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, announce, sequence);
-    this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane, sidRoutes: this.sidRoutes }, config.registration);
+    this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane, sidRoutes: this.sidRoutes, addRun: (run) => this.demand.store.add(run) }, config.registration);
     this.bfd = new BfdThread({ clock, config: config.bfd, report: ({ type, severity, text, fields }) => this.events.emit('bfd', `bfd.${type}`, severity, text, fields) });
     this.bgp =
       config.bgp &&
@@ -250,8 +254,9 @@ export class Router implements RouterParts {
     this.instances.start();
     if (config.registration) await this.registration?.start(config.registration);
     this.telemetry.configure(config.telemetry);
+    this.demand.readFiles(config.cpn.model.runs);
     this.bgp?.start();
-    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry, NO_OSPF), {
+    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry, this.demand, NO_OSPF), {
       listen: config.api.listen,
       clock,
       onFault: (error) => this.options.log.error('the API failed', { error }),
@@ -274,6 +279,7 @@ export class Router implements RouterParts {
     // Each session says that it is switched off: peers must not take the end of this process for that of the way.
     await this.bfd.close();
     await this.telemetry.stop();
+    this.demand.store.stop();
     this.hierarchy.stop();
     for (const steering of this.steerings()) steering.stop();
     this.computingRib.close();
@@ -406,6 +412,11 @@ export class Router implements RouterParts {
     const ways = [...this.paths.list()].map((report) => ({ ...report, detail: this.stamp?.detail(wayName(report.way.exit, report.way.transit)) }));
     const candidates = [...this.computingRib.services()].flatMap((service) => this.computingRib.candidates(service));
     return ownComNet({ router: this.current.router, links: this.links.report(), ways, candidates });
+  }
+
+  /** Prepared choices may rest on an older model. */
+  private demandChanged(service: string): void {
+    for (const steering of this.steerings()) steering.serviceState(service)?.invalidate();
   }
 
   private steerings(): readonly Steering[] {

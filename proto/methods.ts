@@ -6,6 +6,7 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
 import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
 import type { BfdSessions } from '../daemon/northbound/bfd.js';
+import type * as model from '../daemon/northbound/models.js';
 import type * as policy from '../daemon/northbound/policy-views.js';
 import type * as ospf from '../daemon/northbound/ospf.js';
 import type * as telemetry from '../daemon/northbound/telemetry.js';
@@ -142,6 +143,13 @@ export const computingMethods = {
   explain: unary<view.ExplainRequest, view.ExplainAnswer>()('ComputingService', 'Explain', v1.ExplainRequest, v1.ExplainAnswer),
   drain: unary<{ instance: view.InstanceRef; draining: boolean; graceMs: number }, view.InstanceState>()('ComputingService', 'Drain', v1.DrainRequest, v1.InstanceState),
   updateInstance: unary<{ instance: view.InstanceRef } & view.InstanceUpdate, view.InstanceState>()('ComputingService', 'UpdateInstance', v1.UpdateInstanceRequest, v1.InstanceState),
+};
+
+export const modelMethods = {
+  listDemandModels: unary<{ service: string | undefined }, { models: readonly model.DemandModelSummary[] }>()('ModelService', 'ListDemandModels', v1.ModelRequest, v1.DemandModelList),
+  predictDemand: unary<model.DemandRequest, model.DemandForecast>()('ModelService', 'PredictDemand', v1.PredictDemandRequest, v1.DemandForecast),
+  listTaskRuns: stream<{ service: string | undefined }, { runs: readonly model.TaskRunView[] }>()('ModelService', 'ListTaskRuns', v1.ModelRequest, v1.TaskRunList),
+  addTaskRuns: unary<{ runs: readonly model.TaskRunView[] }, model.AddTaskRunsAnswer>()('ModelService', 'AddTaskRuns', v1.TaskRunList, v1.AddTaskRunsAnswer),
 };
 
 export const networkMethods = {

@@ -1,4 +1,5 @@
 /** `cpnd agent`: measures a computing node, tells its exit router, and runs services as the router asks. */
+import { MOST_RUNS } from '../awareness/registration/merge.js';
 import type { Clock, Timer } from '../clock.js';
 import type { Logger } from '../log.js';
 import type { MeasuredComputing, NodeParameters } from '../awareness/registration/types.js';
@@ -8,6 +9,7 @@ import type { AgentConfig } from './config.js';
 import { grpcDial } from './dial.js';
 import { describe, nodeState, otherChips, signOfLife, told, updateOf, type NodeState } from './report.js';
 import { combine, type Sample, type Source } from './sample.js';
+import { RunReports } from './runs.js';
 import { ServiceRunner } from './service-runner.js';
 import { Session, type Dial } from './session.js';
 import { FileSource } from './sources/file.js';
@@ -57,6 +59,8 @@ export class Agent {
   private readonly samples = new Map<Source, Partial<Sample>>();
   private readonly readAt = new Map<Source, number>();
   private readonly faults = new Map<Source, string>();
+  private readonly runs: RunReports;
+  private readonly runFaults = new Map<string, string>();
   private state: NodeState;
   /** What the router knows. */
   private known: NodeState | undefined;
@@ -77,6 +81,10 @@ export class Agent {
     this.sources = parts.sources ?? sourcesOf(config, clock);
     this.runners = new Map(config.services.map((entry) => [entry.service, new ServiceRunner(entry, clock, () => this.touch())]));
     this.state = nodeState(config, combine([]), this.runners);
+    this.runs = new RunReports(config.sources.runs, (path, reason) => {
+      if (this.runFaults.get(path) !== reason) log.warn('observed runs cannot be used', { path, reason });
+      this.runFaults.set(path, reason);
+    });
     this.session = new Session(
       parts.dial ?? grpcDial(config.router),
       {
@@ -184,6 +192,7 @@ export class Agent {
       this.reading = false;
     }
     this.state = nodeState(this.config, combine(this.sources.map((source) => this.samples.get(source) ?? {})), this.runners, this.measured);
+    await this.runs.read(this.state, this.parts.clock.unixMs());
     this.tell();
   }
 
@@ -215,8 +224,10 @@ export class Agent {
     const update = updateOf(this.known, this.state, threshold, clock.unixMs(), new Set(report));
     // Three signs of life a lease: one may be lost, one late.
     const silent = clock.now() - this.sentAt >= this.parameters.leaseMs / 3 - this.intervalMs / 2;
-    if (!update && !silent) return;
-    if (!this.session.send({ update: update ?? signOfLife(clock.unixMs()) })) return;
+    const runs = this.runs.next(MOST_RUNS);
+    if (!update && !silent && runs.length === 0) return;
+    if (!this.session.send({ update: { ...(update ?? signOfLife(clock.unixMs())), runs } })) return;
+    this.runs.told(runs.length);
     this.sentAt = clock.now();
     if (update) this.known = told(this.known, update, this.state);
   }

@@ -77,6 +77,7 @@ const schema = mapping({
     prometheus: list(mapping({ url, timeout, queries: byKey(fieldName, z.string().min(1), 'queries by field') }), 'servers').default([]),
     scrape: list(mapping({ url, timeout, metrics: list(mapping({ field, metric: z.string().min(1), labels: byKey(z.string(), z.string(), 'label values').default({}), scale: z.number().default(1) }), 'metrics') }), 'exporters').default([]),
     files: list(path, 'absolute paths').default([]),
+    runs: list(path, 'absolute paths').default([]),
   }).prefault({}),
   chips: list(chip, 'chips').default([]),
   capacity: byKey(

@@ -6,6 +6,7 @@
  * A method that cannot answer throws `FacadeError`; anything else that is thrown is reported as an internal error.
  * Lists that may be long are iterables: the server pulls them in batches and lets the event loop run in between.
  */
+import type { DemandEstimate } from '../computing/model/demand.js';
 import type { Load, ServiceDelay } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { RequirementDefaults } from '../config/types.js';
@@ -18,6 +19,7 @@ import type { RouterEvent } from '../events.js';
 import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './policy-views.js';
 import type { BfdFacade } from './bfd.js';
 import type { OspfFacade } from './ospf.js';
+import type { ModelFacade } from './models.js';
 import type { TelemetryFacade } from './telemetry.js';
 
 export { Refusal as FacadeError, type RefusalCode as FacadeErrorCode } from '../refusal.js';
@@ -242,6 +244,18 @@ export interface CandidateView {
   readonly sequence: bigint;
   /** Why it is not feasible; empty when it is. */
   readonly reason: string;
+  readonly grade: string | undefined; // super, large, medium, small
+  readonly cats: readonly CatsView[];
+}
+
+/** A CATS metric with its codes by name. */
+export interface CatsView {
+  readonly type: string;
+  readonly level: number;
+  readonly source: string;
+  readonly statistic: string;
+  readonly unit: string;
+  readonly value: bigint;
 }
 
 export interface ServiceCandidates {
@@ -359,6 +373,8 @@ export interface ExplainCandidate {
   readonly best: boolean;
   /** Undefined: it announced no load. */
   readonly forecast: LoadForecastView | undefined;
+  /** Where a demand model answers for the workload or data size that was asked about. */
+  readonly demand: DemandEstimate | undefined;
 }
 
 export interface ExplainAnswer {
@@ -382,6 +398,7 @@ export type ChangeListener = (key: string | undefined) => void;
 
 export interface RouterFacade {
   readonly telemetry: TelemetryFacade;
+  readonly models: ModelFacade;
   readonly ospf: OspfFacade;
   readonly bfd: BfdFacade;
   status(): RouterStatus;

@@ -6,6 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../clock.js';
 import type { RouterFacade } from './facade.js';
 import { bfdService } from './bfd.js';
+import { modelService } from './models.js';
 import { nodeService } from './nodes.js';
 import { ospfService } from './ospf.js';
 import { bgpPolicyService, bgpService, computingService, networkService, routerService, watchService } from './services.js';
@@ -54,6 +55,7 @@ export class NorthboundServer {
     computingService(transport, facade);
     nodeService(transport, facade);
     networkService(transport, facade);
+    modelService(transport, facade.models);
     watchService(transport, facade, options.clock ?? systemClock);
     telemetryService(transport, facade.telemetry);
     bfdService(transport, facade.bfd);

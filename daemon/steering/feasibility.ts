@@ -14,6 +14,7 @@ export type ReasonCode =
   | 'draining'
   | 'stale'
   | 'age'
+  | 'demand'
   | 'latency'
   | 'computing'
   | 'storage'

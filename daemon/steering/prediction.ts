@@ -2,7 +2,8 @@
  * Predicted end-to-end latency of a request at an instance (survey Eq. (2): latency as a function of demand and supply):
  *
  *     latency = path round trip + transfer + service + wait
- *     service = W / residual operations where the workload W is known, else the advertised mean, else 1 / service rate
+ *     service = what a demand model says of a task of W and D there, its wait included (computing/model/demand.ts), where there is one; else
+ *               W / residual operations where the workload W is known, else the advertised mean, else 1 / service rate
  *     transfer = D / available bandwidth of the instance's interface where the data size D is known
  *     wait    = max(queueing model at the utilisation, queue / service rate) + own account / service rate
  *
@@ -18,6 +19,7 @@
  * best) and its 99th percentile (of the worst) by its utilisation. Its residual capacity is a sum that no single request gets, so that it decides nothing where
  * a delay is stated.
  */
+import type { DemandEstimate } from '../computing/model/demand.js';
 import type { Computing, Instance, Load, ServiceDelay } from '../computing/types.js';
 import type { PathState } from '../rib/candidate.js';
 import type { Requirements } from './requirement-option.js';
@@ -35,6 +37,8 @@ export interface Prediction {
   readonly transferUs: number;
   readonly serviceUs: number;
   readonly waitUs: number;
+  /** What a demand model says of the service time; undefined: none does. */
+  readonly demand: DemandEstimate | undefined;
   /** Wait for what this router sent itself. */
   readonly ownWaitUs: number;
   /** What is advertised and measured, without the own account: decides feasibility. */
@@ -43,19 +47,19 @@ export interface Prediction {
   readonly totalUs: number;
 }
 
-export function predict(instance: Instance, path: PathState, requirements: Requirements, ownBacklog: number, load: Load | undefined = instance.load): Prediction {
+export function predict(instance: Instance, path: PathState, requirements: Requirements, ownBacklog: number, load: Load | undefined = instance.load, demand?: DemandEstimate): Prediction {
   const rate = instance.serviceDelay?.serviceRate ?? 0;
-  const serviceUs = serviceTimeUs(instance, requirements, load);
+  const serviceUs = demand?.latencyUs ?? serviceTimeUs(instance, requirements, load);
   const transferUs = transferTimeUs(instance, requirements);
   const rho = Math.min(MAX_UTILISATION, (load?.utilisation ?? 0) / 10_000);
   const servers = Math.max(1, (rate * serviceUs) / 1e6);
   const modelled = rho === 0 ? 0 : (serviceUs * rho ** (Math.sqrt(2 * (servers + 1)) - 1)) / (servers * (1 - rho));
   const perRequestUs = rate > 0 ? 1e6 / rate : serviceUs;
-  const waitUs = Math.max(modelled, (load?.queueLength ?? 0) * perRequestUs);
+  const waitUs = demand ? 0 : Math.max(modelled, (load?.queueLength ?? 0) * perRequestUs);
   const ownWaitUs = Math.min(MAX_OWN_WAIT_US, ownBacklog * perRequestUs);
   const pathUs = path.rttUs;
   const statedUs = (pathUs ?? 0) + transferUs + serviceUs + waitUs;
-  return { pathUs, transferUs, serviceUs, waitUs, ownWaitUs, statedUs, totalUs: statedUs + ownWaitUs + (pathUs === undefined ? UNMEASURED_RTT_US : 0) };
+  return { pathUs, transferUs, serviceUs, waitUs, demand, ownWaitUs, statedUs, totalUs: statedUs + ownWaitUs + (pathUs === undefined ? UNMEASURED_RTT_US : 0) };
 }
 
 /** Requests per second that the instance can take beyond what it has; 0: unknown. */

@@ -8,8 +8,10 @@
  * over all that are left, without the tolerance: the best one alone could not take them.
  */
 import type { Load } from '../computing/types.js';
+import type { DemandEstimate } from '../computing/model/demand.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import { isFeasible, isUsable, type Reason } from './feasibility.js';
+import { describeDemand } from './demand-words.js';
 import { capacityFor, predict, spareRate, type Prediction } from './prediction.js';
 import type { Requirements } from './requirement-option.js';
 
@@ -48,14 +50,20 @@ export interface Assessment<T extends SelectorInput> {
 
 type Draft<T extends SelectorInput> = { -readonly [K in keyof Assessment<T>]: Assessment<T>[K] };
 
+/** How long a task with these requirements would take at a candidate, by a demand model; undefined where none answers. */
+export type DemandEstimator = (candidate: Candidate, requirements: Requirements) => DemandEstimate | undefined;
+
 /** Assesses all candidates of a service for one set of requirements. The order of the input is kept. */
-export function assess<T extends SelectorInput>(inputs: readonly T[], requirements: Requirements, explain = false): Assessment<T>[] {
+export function assess<T extends SelectorInput>(inputs: readonly T[], requirements: Requirements, explain = false, estimate?: DemandEstimator): Assessment<T>[] {
+  // The capacity of an aggregate is a sum that no single task gets.
+  const hasDemand = requirements.workload !== undefined || requirements.dataSize !== undefined;
   const drafts = inputs.map((input): Draft<T> => {
     const reasons: Reason[] = [];
     const sink = explain ? reasons : undefined;
     const { candidate, path } = input;
     const usable = isUsable(candidate, path, input.firstSidResolves, sink);
-    const prediction = predict(candidate.instance, path, requirements, input.ownBacklog, input.load);
+    const prediction = predict(candidate.instance, path, requirements, input.ownBacklog, input.load, hasDemand && !candidate.instance.aggregate ? estimate?.(candidate, requirements) : undefined);
+    if (prediction.demand) sink?.push({ code: 'demand', ok: true, text: describeDemand(prediction.demand) });
     // `isFeasible` first: all its facts are wanted for display, usable or not.
     const feasible = isFeasible(candidate, path, requirements, prediction, sink) && usable;
     if (input.freshness < 1) sink?.push({ code: 'age', ok: true, text: `its announcement is overdue: the latency counts ${(1 / input.freshness).toFixed(1)} times` });

@@ -5,7 +5,7 @@ import { freshness } from './freshness.js';
 import type { Member } from './member.js';
 import type { PolicyBlock, PolicyTarget } from './policies.js';
 import type { Requirements } from './requirement-option.js';
-import { assess, type Assessment } from './selector.js';
+import { assess, type Assessment, type DemandEstimator } from './selector.js';
 
 /** A prepared choice is made anew when it is this old, ms ... */
 const MAX_AGE_MS = 100;
@@ -95,6 +95,7 @@ export class ServiceState {
     public via: ServiceConfig['via'],
     /** Named in the configuration: known even without a candidate. */
     public configured: boolean,
+    private readonly estimate?: DemandEstimator,
   ) {}
 
   member(exit: string, instance: number): Member | undefined {
@@ -112,7 +113,7 @@ export class ServiceState {
       member.look(nowMs);
       member.freshness = freshness(member.candidate, nowMs);
     }
-    return assess(present, requirements, explain);
+    return assess(present, requirements, explain, this.estimate);
   }
 
   /** Prepared choices no longer hold. */

@@ -18,7 +18,7 @@ import { PinTable } from './pins.js';
 import { PolicyManager, type PolicyBlock, type Share } from './policies.js';
 import { decodeRequirementOption, NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
 import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
-import type { Assessment } from './selector.js';
+import type { Assessment, DemandEstimator } from './selector.js';
 import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
 import { Sliced } from './sliced.js';
 import { chooseWay, type ChosenWay } from './way-choice.js';
@@ -45,6 +45,8 @@ export interface SteeringOptions {
   sidResolves?(sid: string): boolean;
   /** Ways to an exit that a routing protocol found, in order of preference, for exits that the configuration lists none for; the same list until it changes. */
   discoveredWays?(exit: string): readonly TransitPath[] | undefined;
+  /** What demand models say of tasks whose workload or data size is known. */
+  readonly estimateDemand?: DemandEstimator;
   /** Called with the service of a first packet that found no candidate. */
   onDemand?(service: string): void;
   /** Numbers of policy blocks, where several steerings share one dataplane. */
@@ -493,7 +495,7 @@ export class Steering {
     const bytes = flowKeyAddress(service);
     const index = this.freeIndexes.pop() ?? this.states.length;
     const { defaults, via, configured } = this.settingsOf(service);
-    const state = new ServiceState(service, index, defaults, via, configured);
+    const state = new ServiceState(service, index, defaults, via, configured, this.parts.estimateDemand);
     this.states[index] = state;
     this.services.set(service, state);
     this.serviceTable.insert(this.serviceTable.load(bytes), index, 0, 0);

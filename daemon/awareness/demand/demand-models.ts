@@ -3,7 +3,7 @@
  * runs of its own another one, which is asked first. Fitting is done in small slices with pauses, one model at a time, and not before the runs changed by a share. Pure.
  */
 import type { Clock, Timer } from '../../clock.js';
-import { fitDemandModel, LEAST_RUNS, predictDemand, type DemandModel, type DemandPrediction } from '../../computing/model/demand.js';
+import { fitDemandModel, LEAST_RUNS, predictDemand, type DemandEstimate, type DemandModel } from '../../computing/model/demand.js';
 import type { LabelledRun } from '../../computing/model/history.js';
 import { nodeStateOf } from '../../computing/model/node-state.js';
 import type { Demand } from '../../computing/model/queueing-form.js';
@@ -37,13 +37,6 @@ interface ServiceRuns {
   /** Runs that there ever were, by scope: the empty one is the whole service. */
   readonly seen: Map<string, number>;
   readonly fitted: Map<string, Fitted>;
-}
-
-/** A prediction, and what it rests on. */
-export interface DemandEstimate extends DemandPrediction {
-  readonly runs: number;
-  /** EXIT#INSTANCE; empty: the model of the whole service. */
-  readonly scope: string;
 }
 
 export interface DemandModelView {

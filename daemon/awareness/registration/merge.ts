@@ -9,6 +9,9 @@ export function mergeBy<T>(known: readonly T[], changed: readonly T[], key: (ent
   return [...merged.values()];
 }
 
+/** Runs of one update; of more the last ones stand for all. */
+export const MOST_RUNS = 128;
+
 /** One update that says what two said, the later one last. */
 export function mergeUpdates(before: NodeUpdate | undefined, after: NodeUpdate): NodeUpdate {
   if (!before) return after;
@@ -30,6 +33,7 @@ export function mergeUpdates(before: NodeUpdate | undefined, after: NodeUpdate):
     storage: mergeBy(before.storage, after.storage, ({ name }) => name),
     interfaces: mergeBy(before.interfaces, after.interfaces, ({ name }) => name),
     services: [...services.values()],
+    runs: [...(before.runs ?? []), ...(after.runs ?? [])].slice(-MOST_RUNS),
     measured: mergeBy(before.measured, after.measured, (entry) => `${entry.class} ${entry.chip}`),
   };
 }

@@ -7,7 +7,7 @@ import type { RegistrationLimits } from '../../config/registration.js';
 import { canonicalIp } from '../../../dataplane/packet/ip.js';
 import { chipFault } from '../../computing/model/chips.js';
 import { CHIP_NAMES, COMPUTING_CLASS_NAMES, STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/names.js';
-import { mergeBy } from './merge.js';
+import { mergeBy, MOST_RUNS } from './merge.js';
 import { SERVICE_MODES, SERVICE_STATES, type Chip, type NodeDescription, type MeasuredComputing, type NodeInterface, type NodeUpdate, type ServiceOffer, type ServiceReport, type StorageVolume } from './types.js';
 
 export type Judged<T> = { readonly ok: true; readonly value: T; readonly limited: readonly string[] } | { readonly ok: false; readonly reason: string };
@@ -229,6 +229,7 @@ export function judgeUpdate(update: NodeUpdate, known: NodeDescription, limits: 
     clock(update.unixMs);
     if (update.memoryFree !== undefined) quantity('free memory', update.memoryFree);
     few('services', update.services, limits.maxServices);
+    few('runs', update.runs ?? [], MOST_RUNS);
     const found = measured(update.measured, known.chips, limited);
     // What is measured anew judges what was stated before, too.
     const stated = found.length > 0 ? mergeBy(known.computing, update.computing, (entry) => `${entry.class} ${entry.chip}`) : update.computing;

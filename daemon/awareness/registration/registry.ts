@@ -2,13 +2,17 @@
  * The computing nodes that registered with this router (survey section 5.1): takes their registrations, grants instance numbers and SIDs, hands active services
  * to the local instances (which damp and announce), keeps leases, and decides which services run. Pure: streams, kernel and disk are behind interfaces.
  */
-import { parseIp, Prefix } from '../../../dataplane/packet/ip.js';
+import { canonicalIp, parseIp, Prefix } from '../../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../../clock.js';
 import { chipFault, type Coefficients } from '../../computing/model/chips.js';
+import type { LabelledRun } from '../../computing/model/history.js';
+import { nodeStateOf } from '../../computing/model/node-state.js';
+import { refused, type Modelled } from '../../computing/model/result.js';
 import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
 import type { InstanceConfig, RouterConfig } from '../../config/types.js';
 import type { EventLog, Severity } from '../../events.js';
 import { Refusal } from '../../refusal.js';
+import { labelledRun, type FlatRun } from '../demand/run-view.js';
 import type { InstanceFacts, InstanceUpdate } from '../instance.js';
 import { Allocator, type Allocation } from './allocation.js';
 import { modelledComputing, NodePeaks, type ModelledComputing } from './capacity.js';
@@ -56,6 +60,8 @@ export interface RegistryParts {
   readonly sids: SidSink;
   /** The node interface whose link an address is on. */
   readonly interfaceOf: (address: string) => string | undefined;
+  /** Takes in a run that a node observed; without it runs are not kept. */
+  readonly addRun?: (run: LabelledRun) => Modelled<LabelledRun>;
   /** Something that is to outlive a restart changed. */
   readonly onChange: () => void;
 }
@@ -301,6 +307,21 @@ export class NodeRegistry {
     record.counters.gathered++;
   }
 
+  /** Runs of services that were granted to the node, under its own name and within its own capacity: a node teaches nothing about others. */
+  private takeRuns(record: NodeRecord, runs: readonly FlatRun[]): void {
+    for (const flat of runs) {
+      const service = canonicalIp(flat.service);
+      const granted = service === undefined ? undefined : record.services.get(service);
+      const known = nodeStateOf(record.description.computing, record.description.storage);
+      const stated = flat.capacity === 0 ? { ...flat, ...known } : { ...flat, capacity: Math.min(flat.capacity, known.capacity) };
+      const run = labelledRun({ ...stated, service: service ?? '', instance: `${this.config.router.loopback}#${granted?.instance ?? 0}` });
+      const added = granted ? this.parts.addRun?.(run) : refused(`it offers no service ${flat.service.slice(0, 64)}`);
+      if (!added || added.ok) continue;
+      record.counters.refused++;
+      this.notice(record, 'node.run-refused', 'warning', `an observed run is refused: ${added.reason}`, NOTICE_MS);
+    }
+  }
+
   private applyPending(record: NodeRecord): void {
     const update = record.pending;
     record.pending = undefined;
@@ -344,6 +365,7 @@ export class NodeRegistry {
       commands.push(...record.orchestration.report(report.service, report.state, report.reason ?? '', now));
       this.notice(record, `service.${report.state}`, report.state === 'failed' ? 'warning' : 'info', `service ${report.service} is ${report.state}${report.reason ? `: ${report.reason}` : ''}`, 0);
     }
+    this.takeRuns(record, update.runs ?? []);
     this.command(record, commands);
     if (statesChanged || commands.length > 0 || factsChanged) this.sync(record);
     else for (const granted of record.services.values()) if (update.computing.length > 0 || touched.has(granted.offer.service)) this.refresh(record, granted);

@@ -1,6 +1,7 @@
 /** What computing nodes and their exit router tell each other (proto/cpn/v1/registration.proto) as values; names for codes. */
 import type { PoolChip } from '../../computing/model/chips.js';
 import type { ServiceDelay } from '../../computing/types.js';
+import type { FlatRun } from '../demand/run-view.js';
 import type { InstanceUpdate, NamedComputing } from '../instance.js';
 
 /** Chips of one kind and model, as the pool model takes them. */
@@ -92,6 +93,8 @@ export interface NodeUpdate {
   readonly interfaces: readonly NodeInterface[];
   readonly services: readonly ServiceReport[];
   readonly measured: readonly MeasuredComputing[];
+  /** Of its services, ended since the last update. */
+  readonly runs?: readonly FlatRun[];
 }
 
 export interface ServiceGrant {

@@ -54,6 +54,13 @@ export interface DemandPrediction {
   readonly beyond: readonly string[];
 }
 
+/** A prediction, and what it rests on. */
+export interface DemandEstimate extends DemandPrediction {
+  readonly runs: number;
+  /** EXIT#INSTANCE; empty: the model of the whole service. */
+  readonly scope: string;
+}
+
 /** Fits a model in small steps, one each time that the next is asked for. */
 export function* fitDemandModel(runs: readonly TaskRun[], options: DemandOptions = DEMAND_OPTIONS): Generator<void, Modelled<DemandModel>, void> {
   for (const [index, run] of runs.entries()) {

@@ -14,6 +14,7 @@ import {
 } from '../../../daemon/northbound/facade.js';
 import type { BfdFacade } from '../../../daemon/northbound/bfd.js';
 import type { OspfFacade } from '../../../daemon/northbound/ospf.js';
+import type { ModelFacade, TaskRunView } from '../../../daemon/northbound/models.js';
 import type { BgpUpdateView, TelemetryFacade } from '../../../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../../../daemon/events.js';
 import { bfdView } from './fake-bfd.js';
@@ -82,6 +83,8 @@ export const candidates: ServiceCandidates = {
       draining: false,
       sequence: 1_795_000_000_001n,
       reason: '',
+      grade: 'large',
+      cats: [{ type: 'computing', level: 1, source: 'normalised', statistic: 'current', unit: 'none', value: 7n }, { type: 'normalised', level: 2, source: 'normalised', statistic: 'current', unit: 'none', value: 6n }],
     },
     {
       exit: 'fc00:0:12::1',
@@ -104,6 +107,8 @@ export const candidates: ServiceCandidates = {
       draining: true,
       sequence: 7n,
       reason: 'draining',
+      grade: undefined,
+      cats: [],
     },
   ],
 };
@@ -156,6 +161,36 @@ export class FakeFacade implements RouterFacade {
     },
     collectors: () => ({ bmp: [{ station: '[::1]:11019', connected: true, connections: 2, messages: 7n, octets: 900n, givenUp: 1 }], mrt: { written: 5n, dropped: 6n }, metrics: '[::1]:9342' }),
   };
+  readonly models: ModelFacade = {
+    models: (service) => {
+      this.calls.push({ models: service });
+      const errors = { count: 120, maeUs: 350.5, rmseUs: 500.25, mape: 0.04, r2: 0.97 };
+      return [
+        { service: SERVICE, scope: '', runs: 120, chosen: 'queueing', reason: '', fittedMs: 2500, coefficients: { work: 1e6, constant: 500 }, queueing: errors, forest: { ...errors, maeUs: 400 }, mean: { ...errors, maeUs: 9000, r2: 0 }, low: 0.9, high: 1.2, level: 0.9 },
+        { service: SERVICE, scope: `${EXIT}#1`, runs: 5, chosen: undefined, reason: '5 runs: at least 10 are needed', fittedMs: undefined, coefficients: {}, queueing: undefined, forest: undefined, mean: undefined, low: undefined, high: undefined, level: undefined },
+      ];
+    },
+    predict: (request) => {
+      this.calls.push({ predict: request });
+      if (request.service !== SERVICE) throw new FacadeError('notFound', `no candidate of service ${request.service}`);
+      return {
+        service: request.service,
+        candidates: [
+          { exit: EXIT, instance: 1, capacity: 1e12, computingUsed: 0.25, estimate: { latencyUs: 4800, lowUs: 4000, highUs: 6000, level: 0.9, form: 'queueing', beyond: [], runs: 120, scope: '' }, statedUs: 5200 },
+          { exit: 'fc00:0:12::1', instance: 2, capacity: 0, computingUsed: 0, estimate: undefined, statedUs: 7000 },
+        ],
+      };
+    },
+    runs: (service) => {
+      this.calls.push({ runs: service });
+      return this.taskRuns;
+    },
+    addRuns: (runs) => {
+      this.calls.push({ addRuns: runs.length });
+      return { taken: runs.length, refused: 1, faults: ['run 3: latency'] };
+    },
+  };
+  taskRuns: readonly TaskRunView[] = [];
   rib: ServiceCandidates[] = [candidates];
   neighbors: BgpNeighborView[] = [neighbor];
   pinned: FlowView[] = [flow];
@@ -367,8 +402,8 @@ export class FakeFacade implements RouterFacade {
       service: request.service,
       requirements: ['latency 50ms (default of the service)'],
       candidates: [
-        { exit: EXIT, instance: 1, feasible: !impossible, reasons: ['path 10ms', 'service 5ms'], pathDelayUs: 10_000, serviceDelayUs: 5000, latencyUs: 25_000, score: 0.5, weight: 1, best: !impossible, forecast: { model: 'learned', horizonMs: 1000, announced: { utilisation: 4000, queueLength: 3, activeFlows: 1 }, predicted: { utilisation: 3610, queueLength: 2, activeFlows: 1 }, error: 320, lastValueError: 410, announcements: 12 } },
-        { exit: 'fc00:0:12::1', instance: 2, feasible: false, reasons: ['draining'], pathDelayUs: undefined, serviceDelayUs: undefined, latencyUs: undefined, score: undefined, weight: 0, best: false, forecast: undefined },
+        { exit: EXIT, instance: 1, feasible: !impossible, reasons: ['path 10ms', 'service 5ms'], pathDelayUs: 10_000, serviceDelayUs: 5000, latencyUs: 25_000, score: 0.5, weight: 1, best: !impossible, forecast: { model: 'learned', horizonMs: 1000, announced: { utilisation: 4000, queueLength: 3, activeFlows: 1 }, predicted: { utilisation: 3610, queueLength: 2, activeFlows: 1 }, error: 320, lastValueError: 410, announcements: 12 }, demand: { latencyUs: 4800, lowUs: 4000, highUs: 6000, level: 0.9, form: 'queueing', beyond: ['workload'], runs: 120, scope: `${EXIT}#1` } },
+        { exit: 'fc00:0:12::1', instance: 2, feasible: false, reasons: ['draining'], pathDelayUs: undefined, serviceDelayUs: undefined, latencyUs: undefined, score: undefined, weight: 0, best: false, forecast: undefined, demand: undefined },
       ],
       chosen: impossible ? undefined : { exit: EXIT, instance: 1, policy: undefined, segments: ['fcbb:bb00:11:e001::'] },
       verdict: impossible ? 'no exit is fast enough' : `to ${EXIT}#1, the least latency`,

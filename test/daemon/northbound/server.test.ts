@@ -10,7 +10,7 @@ import protobuf from 'protobufjs';
 import { NorthboundServer, socketPath } from '../../../daemon/northbound/server.js';
 import { toStatus } from '../../../daemon/northbound/transport.js';
 import { FacadeError } from '../../../daemon/northbound/facade.js';
-import { bfdMethods, bgpMethods, bgpPolicyMethods, computingMethods, networkMethods, nodeMethods, ospfMethods, registrationMethods, routerMethods, telemetryMethods, watchMethods, type Method } from '../../../proto/methods.js';
+import { bfdMethods, bgpMethods, bgpPolicyMethods, computingMethods, modelMethods, networkMethods, nodeMethods, ospfMethods, registrationMethods, routerMethods, telemetryMethods, watchMethods, type Method } from '../../../proto/methods.js';
 import { FakeFacade } from './fake-facade.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'northbound-'));
@@ -113,7 +113,7 @@ describe('the method table', () => {
       if (!(service instanceof protobuf.Service)) continue;
       for (const method of service.methodsArray) defined.set(`/cpn.v1.${service.name}/${method.name}`, method.responseStream === true);
     }
-    const table = [routerMethods, bgpMethods, bgpPolicyMethods, computingMethods, networkMethods, watchMethods, registrationMethods, nodeMethods, telemetryMethods, ospfMethods, bfdMethods].flatMap((methods) => Object.values(methods) as { path: string; responseStream: boolean }[]);
+    const table = [routerMethods, bgpMethods, bgpPolicyMethods, computingMethods, modelMethods, networkMethods, watchMethods, registrationMethods, nodeMethods, telemetryMethods, ospfMethods, bfdMethods].flatMap((methods) => Object.values(methods) as { path: string; responseStream: boolean }[]);
     assert.deepEqual(new Map(table.map((method) => [method.path, method.responseStream])), defined);
     assert.ok(defined.size > 34);
   });

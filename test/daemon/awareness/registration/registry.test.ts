@@ -212,6 +212,19 @@ describe('what a node may not do', () => {
     assert.match(boaster.limits[0]!, /historical peak/);
   });
 
+  it('teaches what its own services take, within its own capacity, and nothing about others', () => {
+    const scene = new Scene();
+    const channel = scene.attach();
+    const run = { service: SERVICE, instance: 'somebody else', atMs: 1, workload: 1e9, dataSize: 10, latencyUs: 5000, capacity: 0, computingUsed: 0, storage: 0, storageUsed: 0, ioRate: 0 };
+    scene.registry.update(channel, update(scene.clock, { runs: [run, { ...run, capacity: 1e18, computingUsed: 0.5 }, { ...run, service: '2001:db8:5e::99' }] }));
+    const { instance } = scene.node().services[0]!;
+    assert.deepEqual(scene.runs.map(({ service, instance: label, state }) => [service, label, state.capacity, state.computingUsed.toFixed(3)]), [
+      [SERVICE, `${registryConfig.router.loopback}#${instance}`, 3_090_432_000_000, '0.676'],
+      [SERVICE, `${registryConfig.router.loopback}#${instance}`, 3_090_432_000_000, '0.500'],
+    ]);
+    assert.equal(scene.node().counters['refused'], 1n);
+  });
+
   it('has nonsense refused: negative, not a number, impossible words; what it said before stands', () => {
     const scene = new Scene();
     assert.throws(() => scene.attach({ unixMs: NaN }), refused('invalid', /clock/));

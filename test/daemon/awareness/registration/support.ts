@@ -1,4 +1,5 @@
 /** A registry over fakes: what it would tell the local instances, the kernel and the nodes is kept. */
+import type { LabelledRun } from '../../../../daemon/computing/model/history.js';
 import { NodeRegistry, type RegistryConfig, type RegisteredSid, type SavedNode } from '../../../../daemon/awareness/registration/registry.js';
 import type { NodeChannel } from '../../../../daemon/awareness/registration/node.js';
 import type { NodeDescription, NodeUpdate, RouterMessage, ServiceOffer } from '../../../../daemon/awareness/registration/types.js';
@@ -110,6 +111,7 @@ export class Scene {
   readonly instances = new Map<string, { config: InstanceConfig; facts: InstanceFacts; updates: InstanceUpdate[] }>();
   readonly sids = new Map<string, RegisteredSid>();
   readonly registry: NodeRegistry;
+  readonly runs: LabelledRun[] = [];
 
   constructor(config: Partial<RegistryConfig> = {}, saved: readonly SavedNode[] = []) {
     this.registry = new NodeRegistry(
@@ -124,6 +126,7 @@ export class Scene {
         },
         sids: { set: (sid) => void this.sids.set(sid.sid, sid), remove: (sid) => void this.sids.delete(sid) },
         interfaceOf: (address) => (address.startsWith('2001:db8:b:1:') ? 'eth1' : address.startsWith('2001:db8:b:2:') ? 'eth2' : undefined),
+        addRun: (run) => (this.runs.push(run), { ok: true, value: run }),
         onChange: () => undefined,
       },
     );
