@@ -14,6 +14,7 @@ export type OspfEvent =
     }
   /** At most one a second an interface; the counters have them all. */
   | { readonly kind: 'packet-dropped'; readonly interface: string; readonly source: string; readonly counter: string; readonly reason: string }
+  /** At most one a second an interface too. */
   | { readonly kind: 'transport-failed'; readonly interface: string; readonly reason: string }
   | { readonly kind: 'graceful-restart'; readonly interface: string; readonly routerId: string; readonly helping: boolean; readonly reason: string }
   /** More LSAs of others than `maximum`: no adjacencies for `coolOffMs`, and LSAs of others are forgotten. */

@@ -31,7 +31,9 @@ export interface OspfLink {
 const keysOf = ({ authentication }: OspfInterfaceConfig): AuthenticationKey[] => authentication.map(({ keyId, algorithm, password }) => ({ keyId, algorithm, key: password }));
 
 const IPV6_MINIMUM_MTU = 1280;
-const DROP_EVENT_INTERVAL_MS = 1000;
+const EVENT_INTERVAL_MS = 1000;
+/** Pause before a socket that could not be opened is tried again. */
+const REOPEN_MS = 1000;
 
 export class OspfInterface {
   state: InterfaceState = 'Down';
@@ -44,7 +46,9 @@ export class OspfInterface {
   private helloTimer: Timer | undefined;
   private waitTimer: Timer | undefined;
   private greeting: Timer | undefined;
+  private reopening: Timer | undefined;
   private lastDropEvent = -Infinity;
+  private lastFailure = -Infinity;
 
   /** Keys of the Authentication Trailer: the first is sent with, all are accepted. */
   keys: readonly AuthenticationKey[];
@@ -108,11 +112,13 @@ export class OspfInterface {
   }
 
   private leave(): void {
+    this.reopening?.cancel();
+    this.reopening = undefined;
     this.handle(this.state === 'Loopback' ? 'UnloopInd' : 'InterfaceDown');
   }
 
   private enter(link: OspfLink): void {
-    if (this.state !== 'Down') return;
+    if (this.state !== 'Down' || this.reopening) return;
     if (link.loopback) {
       this.handle('LoopInd');
       return;
@@ -127,11 +133,15 @@ export class OspfInterface {
         { name: this.name, index: link.index, linkLocal: link.linkLocal },
         {
           received: (bytes, source, destination) => this.received(this, bytes, source, destination),
-          failed: (reason) => this.environment.event({ kind: 'transport-failed', interface: this.name, reason }),
+          failed: (reason) => this.failed(reason),
         },
       );
     } catch (error) {
-      this.environment.event({ kind: 'transport-failed', interface: this.name, reason: error instanceof Error ? error.message : String(error) });
+      this.failed(error instanceof Error ? error.message : String(error));
+      this.reopening = this.environment.clock.setTimeout(() => {
+        this.reopening = undefined;
+        this.enter(link);
+      }, REOPEN_MS);
       return;
     }
     this.handle('InterfaceUp');
@@ -200,6 +210,11 @@ export class OspfInterface {
     this.sendHello([...this.neighbors.keys()]);
   }
 
+  /** A Hello when this turn is over, ahead of its time. */
+  private greet(): void {
+    if (this.helloTimer) this.greeting ??= this.environment.clock.setTimeout(() => this.hello(), 0);
+  }
+
   private sendHello(neighbors: readonly number[]): void {
     const { priority, helloIntervalMs, deadIntervalMs } = this.config;
     const { interfaceId, options, designated, backup } = this;
@@ -234,7 +249,7 @@ export class OspfInterface {
     // RFC 3623 section 3: one that restarts has forgotten us, and is Full all the same.
     else if (!neighbor.isHelped) neighbor.handle('1-WayReceived', 'its Hello does not name this router');
     // It learns of us without waiting for our next Hello.
-    if (isNew) this.greeting ??= this.environment.clock.setTimeout(() => this.hello(), 0);
+    if (isNew) this.greet();
     if (topology) this.environment.topologyChanged();
     if (isAtLeast(neighbor.state, '2-Way')) this.considerElection(neighbor, election);
     return neighbor;
@@ -289,6 +304,8 @@ export class OspfInterface {
     this.become(electedState(routerId, elected));
     if (designated !== elected.designated || backup !== elected.backup) {
       for (const neighbor of candidates) neighbor.handle('AdjOK?', 'another designated router, or backup');
+      // The others' elections wait for what this one says.
+      this.greet();
       this.environment.topologyChanged();
     }
   }
@@ -301,9 +318,17 @@ export class OspfInterface {
   drop(source: string, counter: string, reason: string): void {
     this.count(`dropped ${counter}`);
     const now = this.environment.clock.now();
-    if (now - this.lastDropEvent < DROP_EVENT_INTERVAL_MS) return;
+    if (now - this.lastDropEvent < EVENT_INTERVAL_MS) return;
     this.lastDropEvent = now;
     this.environment.event({ kind: 'packet-dropped', interface: this.name, source, counter, reason });
+  }
+
+  private failed(reason: string): void {
+    this.count('failed transport');
+    const now = this.environment.clock.now();
+    if (now - this.lastFailure < EVENT_INTERVAL_MS) return;
+    this.lastFailure = now;
+    this.environment.event({ kind: 'transport-failed', interface: this.name, reason });
   }
 
   view(): OspfInterfaceView {

@@ -42,9 +42,9 @@ export class MemoryLink {
     };
   }
 
-  /** Lets a packet of somebody who is no station appear. */
-  inject(bytes: Uint8Array, source: string, destination: string): void {
-    for (const station of this.stations) if (this.isFor(station, destination)) station.handlers.received(bytes, source, destination);
+  /** Lets a packet appear at one station, whoever it seems to come from. */
+  injectAt(linkLocal: string, bytes: Uint8Array, source: string, destination: string): void {
+    for (const station of this.stations) if (station.link.linkLocal === linkLocal) station.handlers.received(bytes, source, destination);
   }
 
   private isFor(station: Station, destination: string): boolean {

@@ -75,7 +75,7 @@ export class BgpLab {
 
   constructor(private readonly name: string) {}
 
-  private namespace(node: string): string {
+  protected namespace(node: string): string {
     return `bgp-${this.name}-${node}`;
   }
 

@@ -6,7 +6,9 @@ import type { NeighborIdentity, OspfEvent } from '../../../daemon/ospf/events.js
 import { formatId } from '../../../daemon/ospf/ids.js';
 import { MemoryLink, type MemoryLinkOptions, MemoryTransport } from '../../../daemon/ospf/memory-transport.js';
 import type { OspfConfig, OspfInterfaceConfig, OspfNetworkType } from '../../../daemon/ospf/types.js';
-import { LsType } from '../../../daemon/ospf/wire/types.js';
+import { ALL_SPF_ROUTERS } from '../../../daemon/ospf/transport.js';
+import { encodePacket } from '../../../daemon/ospf/wire/packet.js';
+import { type Lsa, LsType } from '../../../daemon/ospf/wire/types.js';
 import { randomFrom } from '../bgp/network.js';
 
 export const interfaceConfig = (name: string, network: OspfNetworkType, options: Partial<OspfInterfaceConfig> = {}): OspfInterfaceConfig => ({
@@ -168,4 +170,11 @@ export function pair(options: Partial<OspfConfig> = {}, interfaces: Partial<Ospf
   const wire = network.connect(a, b, interfaces);
   network.start();
   return { network, a, b, wire };
+}
+
+/** Lets an update with these LSAs appear at `to` as if `from`, its neighbour on `wire`, had sent it. */
+export function injectUpdate(wire: MemoryLink, from: Router, lsas: readonly Lsa[], to: Router): void {
+  const source = from.linkLocal('eth0');
+  const packet = encodePacket({ kind: 'linkStateUpdate', routerId: from.number, areaId: 0, instanceId: 0, lsas, faults: [] }, { source, destination: ALL_SPF_ROUTERS });
+  wire.injectAt(to.linkLocal('eth0'), packet, source, ALL_SPF_ROUTERS);
 }
