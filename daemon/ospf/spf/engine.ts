@@ -2,16 +2,19 @@
  * The route calculation as one object: LSA changes in, deltas of routes and of reachable routers out. LSAs are taken in as they come; trees and
  * routes are worked out when the SPF delay algorithm (RFC 8405) says so, as little of them as the changes ask for. Backups follow in slices.
  */
-import type { Clock } from '../../clock.js';
+import type { Clock, Timer } from '../../clock.js';
 import { LsType, type LsaKey } from '../wire/types.js';
 import { SpfBackoff } from './backoff.js';
+import { LinkDelays } from './delay.js';
 import { NeighborTable } from './neighbors.js';
+import { DelayPaths } from './paths.js';
+import { ProtectionContext, protect, type ProtectionResult } from './protection.js';
 import { PrefixTable, type PrefixEntry } from './prefixes.js';
 import { RouteTable } from './routes.js';
 import { SidTable } from './sids.js';
 import { ShortestPathTree } from './spf.js';
 import { Topology, current, routerKey, type EdgeChange } from './topology.js';
-import type { LsaChange, ReachabilityChange, RouteDelta, RouterSids, SpfInterface, SpfOptions, SpfRoute, SpfStatistics } from './types.js';
+import type { LsaChange, ReachabilityChange, RouteDelta, RouterPath, RouterSids, SpfInterface, SpfOptions, SpfRoute, SpfStatistics } from './types.js';
 
 /** What a set of changes asks for. */
 export type ChangeKind = 'topology' | 'prefixes' | 'te' | 'nothing';
@@ -22,6 +25,8 @@ export interface SpfEngineConfig {
   readonly options: SpfOptions;
 }
 
+/** How long backups are worked out before others have their turn, ms. */
+const SLICE_MS = 4;
 /** Sets of next hops kept before they are numbered anew. */
 const MAX_HOP_SETS = 50_000;
 
@@ -32,8 +37,11 @@ export class SpfEngine {
   private readonly neighbors: NeighborTable;
   private readonly table: RouteTable;
   private readonly sids = new SidTable();
+  private readonly delays: LinkDelays;
+  private readonly paths: DelayPaths;
   private readonly backoff: SpfBackoff;
   private readonly clock: Clock;
+  private readonly options: SpfOptions;
   private readonly reachable = new Set<number>();
 
   private readonly pendingEdges = new Map<number, EdgeChange>();
@@ -44,16 +52,24 @@ export class SpfEngine {
 
   private routeListener: (delta: RouteDelta) => void = () => undefined;
   private reachabilityListener: (changes: readonly ReachabilityChange[]) => void = () => undefined;
+  private pathListener: () => void = () => undefined;
+  private pathTimer: Timer | undefined;
   private runs = { full: 0, incremental: 0, partial: 0 };
   private last: SpfStatistics['last'];
+  private protectionContext: ProtectionContext | undefined;
+  private protectionTimer: Timer | undefined;
+  private protection = { runs: 0, protectedRoutes: 0, unprotectedRoutes: 0, durationMs: 0 };
 
   constructor({ routerId, clock, options }: SpfEngineConfig) {
     this.clock = clock;
+    this.options = options;
     this.topology = new Topology(routerId);
     this.tree = new ShortestPathTree(this.topology);
     this.prefixes = new PrefixTable(routerId);
     this.neighbors = new NeighborTable(options.maxPaths, () => this.tree.hopSets);
     this.table = new RouteTable(this.topology, this.tree, this.prefixes, this.neighbors);
+    this.delays = new LinkDelays(options.delay);
+    this.paths = new DelayPaths(this.topology, this.tree, this.delays, this.sids, options.delay);
     this.backoff = new SpfBackoff(clock, options.timers, () => this.run());
   }
 
@@ -63,6 +79,11 @@ export class SpfEngine {
 
   onReachability(listener: (changes: readonly ReachabilityChange[]) => void): void {
     this.reachabilityListener = listener;
+  }
+
+  /** Paths to routers may have changed: ask routerPath() for those that matter. Several changes are told once. */
+  onPaths(listener: () => void): void {
+    this.pathListener = listener;
   }
 
   /** The interfaces of this router and the neighbours on them, as often as they change. */
@@ -85,9 +106,11 @@ export class SpfEngine {
     for (const entry of entries) this.pendingEntries.add(entry);
     const addresses = this.neighbors.update(changes);
     if (addresses) this.rerender = true;
-    this.sids.update(changes);
+    const sids = this.sids.update(changes);
+    const delays = this.delays.update(changes);
+    if (sids || delays) this.pathsChanged();
     const topology = edges.length > 0 || vertices.length > 0;
-    if (!topology && entries.size === 0 && !addresses) return 'nothing';
+    if (!topology && entries.size === 0 && !addresses && !(sids && this.options.fastReroute === 'ti-lfa')) return sids || delays ? 'te' : 'nothing';
     this.started = true;
     this.backoff.event();
     return topology ? 'topology' : 'prefixes';
@@ -105,6 +128,11 @@ export class SpfEngine {
     return [...this.reachable];
   }
 
+  /** How a router is reached by cost and by delay, as of the last run and what has been measured since; undefined: not at all, or it is this one. */
+  routerPath(routerId: number): RouterPath | undefined {
+    return this.paths.path(routerId);
+  }
+
   /** SIDs and locators that a router announces; undefined: none. */
   sidsOf(routerId: number): RouterSids | undefined {
     return this.sids.of(routerId);
@@ -113,7 +141,7 @@ export class SpfEngine {
   statistics(): SpfStatistics {
     return {
       ...this.runs,
-      protection: { runs: 0, protectedRoutes: 0, unprotectedRoutes: 0, durationMs: 0 },
+      protection: this.protection,
       last: this.last,
       backoff: this.backoff.state,
       ...this.topology.counts(),
@@ -124,10 +152,21 @@ export class SpfEngine {
 
   stop(): void {
     this.backoff.stop();
+    this.protectionTimer?.cancel();
+    this.pathTimer?.cancel();
+  }
+
+  private pathsChanged(): void {
+    this.paths.forget();
+    this.pathTimer ??= this.clock.setTimeout(() => {
+      this.pathTimer = undefined;
+      this.pathListener();
+    }, 0);
   }
 
   private run(): void {
     const start = this.clock.now();
+    this.protectionTimer?.cancel();
     const fresh = this.topology.compact() || this.tree.hopSets.size > MAX_HOP_SETS || this.runs.full === 0;
     const edges = [...this.pendingEdges.values()];
     const kind = fresh || edges.length > this.topology.size ? 'full' : edges.length > 0 ? 'incremental' : 'partial';
@@ -145,8 +184,34 @@ export class SpfEngine {
     this.rerender = false;
     this.runs[kind]++;
     this.last = { kind, reason, durationMs: this.clock.now() - start, at: start };
-    if (delta.added.length + delta.changed.length + delta.removed.length > 0) this.routeListener(delta);
+    this.tell(delta);
     if (reachability.length > 0) this.reachabilityListener(reachability);
+    if (kind !== 'partial') {
+      this.protectionContext = undefined;
+      this.pathsChanged();
+    }
+    if (this.options.fastReroute !== 'none') this.protect();
+  }
+
+  private tell(delta: RouteDelta): void {
+    if (delta.added.length + delta.changed.length + delta.removed.length > 0) this.routeListener(delta);
+  }
+
+  /** Works out backups anew, a slice at a time; the next run begins them again. Trees are kept as long as the graph is the same. */
+  private protect(): void {
+    this.protectionContext ??= new ProtectionContext(this.topology.graph, this.topology, this.tree, this.neighbors, this.sids, this.options);
+    const work = protect(this.protectionContext, this.table, (backups) => this.tell(this.table.setBackups(backups)));
+    let durationMs = 0;
+    const slice = (): void => {
+      const start = this.clock.now();
+      let step: IteratorResult<undefined, ProtectionResult>;
+      do step = work.next();
+      while (!step.done && this.clock.now() - start < SLICE_MS);
+      durationMs += this.clock.now() - start;
+      if (step.done) this.protection = { runs: this.protection.runs + 1, ...step.value, durationMs };
+      else this.protectionTimer = this.clock.setTimeout(slice, 0);
+    };
+    this.protectionTimer = this.clock.setTimeout(slice, 0);
   }
 
   /** Of the vertices given, or of all when their numbers changed. */

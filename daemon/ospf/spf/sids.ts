@@ -21,6 +21,8 @@ interface Announced {
 
 export class SidTable {
   private readonly byRouter = new Map<number, Map<string, Announced>>();
+  /** How many LSAs announce a locator. */
+  private readonly locators = new Map<string, number>();
   private readonly united = new Map<number, RouterSids>();
 
   /** Takes the Locator and E-Router-LSAs among the changes; true when a SID or locator changed. */
@@ -32,6 +34,8 @@ export class SidTable {
       const lsas = this.byRouter.get(key.router) ?? new Map<string, Announced>();
       const text = lsaKeyText(key);
       if (JSON.stringify(announced) === JSON.stringify(lsas.get(text))) continue;
+      this.countLocators(lsas.get(text), -1);
+      this.countLocators(announced, 1);
       if (announced) lsas.set(text, announced);
       else lsas.delete(text);
       if (lsas.size > 0) this.byRouter.set(key.router, lsas);
@@ -40,6 +44,15 @@ export class SidTable {
       changed = true;
     }
     return changed;
+  }
+
+  private countLocators(announced: Announced | undefined, step: 1 | -1): void {
+    for (const { prefix, algorithm } of announced?.locators ?? []) {
+      if (algorithm !== 0) continue;
+      const count = (this.locators.get(prefix) ?? 0) + step;
+      if (count > 0) this.locators.set(prefix, count);
+      else this.locators.delete(prefix);
+    }
   }
 
   routers(): number[] {
@@ -63,6 +76,16 @@ export class SidTable {
       this.united.set(router, sids);
     }
     return sids;
+  }
+
+  /** Whether a prefix is a locator whose SIDs serve to pin and repair paths. */
+  isLocator(prefix: string): boolean {
+    return this.locators.has(prefix);
+  }
+
+  owns(router: number, sid: string): boolean {
+    const sids = this.of(router);
+    return sids !== undefined && (sids.end.some((one) => one.sid === sid) || sids.endX.some((one) => one.sid === sid));
   }
 
   /** A SID that leads to the router and on by the next segment. */

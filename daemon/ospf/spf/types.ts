@@ -28,14 +28,15 @@ export interface SpfNextHop {
   readonly gateway: string | undefined;
 }
 
-/** What takes over at once when a primary next hop is lost. */
+/** What takes over at once when the primary next hops are lost, all on one interface. */
 export interface SpfBackup {
-  /** The interface whose loss it survives; with a neighbour: the loss of that adjacency. */
-  readonly protects: { readonly interface: string; readonly neighbor: number | undefined; readonly gateway: string | undefined };
+  /** The interface whose loss, or the loss of the neighbour on it, this survives. */
+  readonly protects: readonly string[];
+  /** Towards the first segment where there are segments: that is where the route of the first SID leads after the failure. */
   readonly nextHop: { readonly interface: string; readonly gateway: string };
   /** H.Encaps towards these SIDs, in travel order, the last one decapsulates; empty: plain forwarding. */
   readonly segments: readonly string[];
-  /** It survives the loss of the primary neighbour too. */
+  /** It avoids the neighbour too. */
   readonly nodeProtecting: boolean;
 }
 
@@ -78,13 +79,14 @@ export interface RouterPath {
   readonly cost: number;
   /** Delay along the path of least cost; of several the slowest. */
   readonly costPathDelay: PathDelay;
-  /** The path of least delay in use: routers from this one (excluded) to the destination. */
+  /** The path of least delay, or the pinned one that is as good: routers from this one (excluded) to the destination; none: not known. */
   readonly delayPath: PathDelay & { readonly routers: readonly number[] };
   /**
-   * Transit SIDs that pin the delay path when the SID of the destination follows them. Empty: the cost path is as good, or is the same.
+   * Transit SIDs that pin the delay path when a SID of the destination follows them. Empty: traffic is left to the path of least cost, since the delay path is
+   * the same or not better by more than the threshold, or cannot be pinned.
    */
   readonly segments: readonly string[];
-  /** The delay path is better by more than the threshold, but cannot be pinned: too few routers on it have SIDs, or it takes too many. */
+  /** The delay path is better, but no list of SIDs that is short enough pins it. */
   readonly unpinnable: boolean;
 }
 

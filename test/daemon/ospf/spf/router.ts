@@ -33,11 +33,11 @@ export class Router {
     this.engine.onReachability((changes) => {
       for (const { routerId, reachable } of changes) if (reachable) this.reachable.add(routerId); else this.reachable.delete(routerId);
     });
-    this.engine.setInterfaces(model.interfacesOf(self));
     this.settle();
   }
 
   settle(): void {
+    this.engine.setInterfaces(this.model.interfacesOf(this.self));
     this.engine.lsdbChanged(this.model.changes());
     this.clock.advance(6000);
   }
