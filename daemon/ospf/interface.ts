@@ -108,6 +108,7 @@ export class OspfInterface {
     if (isUsable) this.enter(link);
     if (config.priority !== before.config.priority) this.handle('NeighborChange');
     if (config.helloIntervalMs !== before.config.helloIntervalMs && this.helloTimer) this.hello();
+    if (config.deadIntervalMs !== before.config.deadIntervalMs) for (const neighbor of this.neighbors.values()) neighbor.watchAgain();
     this.environment.topologyChanged();
   }
 

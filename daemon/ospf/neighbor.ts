@@ -128,9 +128,11 @@ export class Neighbor {
     }, Math.max(1, wait));
   }
 
-  /** It is helped no longer: its silence counts again. */
+  /** Its silence counts again, or counts differently: it is helped no longer, or the dead interval is another one. */
   watchAgain(): void {
-    if (!this.gone) this.watch();
+    this.inactivityTimer?.cancel();
+    this.inactivityTimer = undefined;
+    if (!this.gone && this.state !== 'Down') this.watch();
   }
 
   /** Puts an LSA on the retransmission list; it was just sent, or is about to be. */

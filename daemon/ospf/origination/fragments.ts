@@ -20,7 +20,8 @@ export class Fragments<T> {
       places.set(this.keyOf(item), place);
       used.set(place, (used.get(place) ?? 0) + this.sizeOf(item));
     };
-    const fits = (item: T, place: number): boolean => (used.get(place) ?? 0) + this.sizeOf(item) <= this.capacity;
+    // An item larger than a whole fragment has one of its own.
+    const fits = (item: T, place: number): boolean => !used.has(place) || used.get(place)! + this.sizeOf(item) <= this.capacity;
     const homeless: T[] = [];
     for (const item of items) {
       const place = this.places.get(this.keyOf(item));
@@ -29,8 +30,7 @@ export class Fragments<T> {
     }
     let first = 0;
     for (const item of homeless) {
-      // An item larger than a whole fragment has one of its own.
-      while (!fits(item, first) && used.has(first)) first++;
+      while (!fits(item, first)) first++;
       put(item, first);
     }
     this.places = places;
