@@ -10,7 +10,7 @@ module.exports = {
     { ...forbid('pure-ribs', '^daemon/(rib|steering)/', '^(dataplane/(native|netlink|flow|kernel)|daemon/(bgp|northbound|router))', 'rib and steering know no sockets'), to: { path: '^(dataplane/(native|netlink|flow|kernel)|daemon/(bgp|northbound|router))' } },
     { name: 'no-sockets-in-the-core', severity: 'error', from: { path: '^daemon/(rib|steering|computing)/' }, to: { path: '^(net|dgram|fs|child_process|tls|http)$', dependencyTypes: ['core'] } },
     forbid('only-router-knows-all', '^daemon/(?!router|cpnd)', '^daemon/router\\.', 'only cpnd.ts starts a router'),
-    forbid('cli-through-the-api', '^cli', '^(daemon/(bgp|rib|steering|awareness|router)|dataplane/(flow|netlink|native))', 'cpnctl speaks the API'),
+    forbid('cli-through-the-api', '^cli', '^(daemon/(bgp|bfd|rib|steering|awareness|router)|dataplane/(flow|netlink|native))', 'cpnctl speaks the API'),
   ],
   options: { doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, enhancedResolveOptions: { extensions: ['.ts', '.js'] } },
 };

@@ -39,6 +39,8 @@ export class MemoryTransport implements BfdTransport {
   private waiting: Omit<ArrivedPacket, 'interface'>[] = [];
   /** The process is busy: packets wait until it drains them. */
   busy = false;
+  /** Source ports that somebody else has. */
+  readonly taken = new Set<number>();
   /** Every packet sent, for looking at. */
   readonly sent: { readonly at: number; readonly data: Uint8Array; readonly options: ChannelOptions }[] = [];
 
@@ -52,7 +54,8 @@ export class MemoryTransport implements BfdTransport {
     this.listener = listener;
   }
 
-  open(options: ChannelOptions): Channel {
+  open({ ...options }: ChannelOptions): Channel {
+    if (this.taken.has(options.sourcePort)) throw new Error('bind: EADDRINUSE');
     return {
       send: (data) => {
         this.sent.push({ at: this.links.clock.now(), data, options });

@@ -40,7 +40,7 @@ interface Watched {
   readonly interface: string | undefined;
   readonly localAddress: string | undefined;
   readonly multihop: boolean;
-  readonly sourcePort: number;
+  sourcePort: number;
   readonly clients: Set<Client>;
   readonly history: BfdTransition[];
   profile: BfdProfile;
@@ -224,6 +224,8 @@ export class BfdService implements BfdRegistrar {
       failure = watched.channel.send(octets);
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
+      // Somebody else's socket may have this one.
+      watched.sourcePort = this.freePort();
     }
     if (failure !== undefined && watched.session.state !== 'up') {
       // The interface or the address may be another one by the next time; while the session is up its socket stays what it is.

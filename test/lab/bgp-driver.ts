@@ -3,6 +3,8 @@
  * stdout. Started with its SpeakerOptions as JSON in argv.
  */
 import { createInterface } from 'node:readline';
+import { BfdThread } from '../../daemon/bfd/thread.js';
+import type { BfdConfig } from '../../daemon/bfd/types.js';
 import { BgpSpeaker, type SpeakerOptions } from '../../daemon/bgp/speaker.js';
 import type { BgpEvent } from '../../daemon/bgp/environment.js';
 import type { LocalRoute } from '../../daemon/bgp/local-routes.js';
@@ -13,7 +15,7 @@ import { silentLogger } from '../../daemon/log.js';
 import type { Advertisement } from '../../daemon/rib/candidate.js';
 import { ComputingRib } from '../../daemon/rib/computing-rib.js';
 
-export type DriverOptions = Pick<SpeakerOptions, 'config' | 'router' | 'servicePrefixes'>;
+export type DriverOptions = Pick<SpeakerOptions, 'config' | 'router' | 'servicePrefixes'> & { /** With it, BFD watches neighbors. */ readonly bfdConfig?: BfdConfig };
 
 export type DriverCommand =
   | { readonly do: 'announce'; readonly routes: readonly LocalRoute[] }
@@ -34,7 +36,8 @@ export const fromJson = (text: string): unknown =>
   });
 
 function main(options: DriverOptions): void {
-  const speaker = new BgpSpeaker({ ...options, clock: systemClock, resolveNextHop: () => ({ cost: 0 }) });
+  const bfd = options.bfdConfig && new BfdThread({ clock: systemClock, config: options.bfdConfig, report: () => undefined });
+  const speaker = new BgpSpeaker({ ...options, bfd, clock: systemClock, resolveNextHop: () => ({ cost: 0 }) });
   const events: BgpEvent[] = [];
   const service = new Map<string, unknown>();
   speaker.onEvent((event) => events.push(event));

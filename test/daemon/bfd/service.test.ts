@@ -177,6 +177,19 @@ describe('two BFD services', () => {
     assert.deepEqual([a.session.profile, a.session.transmitIntervalMs, a.session.state], ['default', 300, 'up']);
   });
 
+  it('have a source port each, from 49152 up, and take another one when it is somebody else\'s (RFC 5881 section 4)', () => {
+    const net = new BfdNetwork();
+    const a = net.host();
+    a.transport.taken.add(49_153);
+    a.watch('fe80::7');
+    a.watch('fe80::8');
+    assert.match(a.service.view().sessions[1]!.error!, /EADDRINUSE/);
+    net.clock.advance(3000);
+    assert.deepEqual(a.service.view().sessions.map(({ error }) => error), [undefined, undefined]);
+    const ports = new Map(a.transport.sent.map(({ options }) => [options.peer, options.sourcePort]));
+    assert.deepEqual([...ports], [['fe80::7', 49_152], ['fe80::8', 49_154]]);
+  });
+
   it('keep sessions of one peer on two interfaces apart', () => {
     const net = new BfdNetwork();
     const a = net.host();

@@ -54,6 +54,8 @@ describe('BFD in the configuration', () => {
     assert.match(faults('bfd: {profiles: {x: {interval: 1ms}}}')[0]!, /10ms to 1m/);
     assert.match(faults('bfd: {profiles: {x: {multiplier: 0}}}')[0]!, /from 1 to 255/);
     assert.match(faults('bfd: {profiles: {x: {authentication: {type: md5, password: "12345678901234567"}}}}')[0]!, /at most 16 characters with md5/);
+    assert.match(faults('bgp: {as: 65000, groups: {g: {as: 65001, bfd: {strict: true}}}, dynamic: [{prefix: "2001:db8:1::/64", group: g}]}')[0]!, /without strict BFD/);
+    assert.match(faults('ospf: {interfaces: {eth1: {bfd: fst}}}')[0]!, /ospf\.interfaces\.eth1\.bfd: .*did you mean fast/);
     load('bfd: {profiles: {x: {authentication: {type: sha1, password: "12345678901234567"}}}}');
   });
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { BFD_METRICS, BFD_SESSION_METRICS } from '../../../daemon/metrics/bfd.js';
 import { BGP_NEIGHBOR_METRICS, BGP_SUMMARY_METRICS, type BgpMetricsSource } from '../../../daemon/metrics/bgp.js';
 import { CPN_METRICS, type CpnMetricsSource } from '../../../daemon/metrics/cpn.js';
 import { MetricsServer, routerRegistry } from '../../../daemon/metrics/server.js';
@@ -130,7 +131,7 @@ describe('metrics', () => {
   it('are all in the README, and nothing else is', () => {
     const readme = readFileSync(join(process.cwd(), 'README.md'), 'utf8');
     const table = [...readme.matchAll(/^\| `((?:cpn|bgp|frr_bgp)_\w+)(?:\{([\w, ]*)\})?` \|/gm)].map(([, name, labels]) => `${name}{${(labels ?? '').replaceAll(' ', '')}}`).sort();
-    const defined = [...CPN_METRICS, ...BGP_SUMMARY_METRICS, ...BGP_NEIGHBOR_METRICS].map(({ name, labels }) => `${name}{${labels.join(',')}}`).sort();
+    const defined = [...CPN_METRICS, ...BFD_METRICS, ...BFD_SESSION_METRICS, ...BGP_SUMMARY_METRICS, ...BGP_NEIGHBOR_METRICS].map(({ name, labels }) => `${name}{${labels.join(',')}}`).sort();
     assert.deepEqual(table, defined);
   });
 
