@@ -22,6 +22,7 @@ export const SERVICE_IPV4 = '198.51.100.1';
 export const SERVICE_PREFIX_IPV4 = '198.51.100.0/24';
 export const CLIENT_IPV4 = '10.10.0.2';
 export const SID_DX4 = 'fc00:bb:2:4::';
+export const SID_AGGREGATE = 'fc00:bb:1:3::';
 export const SID_END = 'fc00:bb:2:e::';
 export const SID_BLOCK = 'fc00:bb::/32';
 
@@ -50,6 +51,8 @@ export interface RouterOptions {
   readonly sourceBurst?: number;
   readonly interfaceRate?: number;
   readonly interfaceBurst?: number;
+  /** The router is a border: its interface to the client is a core one, and packets to SID_AGGREGATE are rewritten. */
+  readonly border?: boolean;
 }
 
 /** A process with a KernelDataplane in the entry namespace, spoken to in lines of JSON. */

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { DataplaneOptions, PolicyBlockOwner, PolicyWrite } from '../../dataplane/dataplane.js';
 import { KernelDataplane } from '../../dataplane/kernel.js';
 import { decodeFlowKey } from '../../dataplane/packet/flow-key.js';
-import { ENTRY_LOOPBACK, SERVICE_PREFIX, SERVICE_PREFIX_IPV4, SID_BLOCK, type RouterOptions } from './flow-chain.js';
+import { ENTRY_LOOPBACK, SERVICE_PREFIX, SERVICE_PREFIX_IPV4, SID_AGGREGATE, SID_BLOCK, type RouterOptions } from './flow-chain.js';
 
 interface Command {
   readonly op: 'policies' | 'steer' | 'counters' | 'flows' | 'owner' | 'adopted' | 'status' | 'events' | 'reconfigure' | 'capabilities' | 'links' | 'clear' | 'busy' | 'close' | 'remove';
@@ -22,7 +22,8 @@ const options: DataplaneOptions = {
   sidBlocks: [SID_BLOCK],
   domainSources: ['fd20::/64', SID_BLOCK],
   servicePrefixes: [SERVICE_PREFIX, SERVICE_PREFIX_IPV4],
-  interfaces: { e0: 'client', e1: 'core' },
+  interfaces: { e0: settings.border ? 'core' : 'client', e1: 'core' },
+  aggregateSids: settings.border ? [{ sid: SID_AGGREGATE, space: 'outward' }] : [],
   reduced: settings.reduced ?? false,
   requirementOption: 0x1e,
   flowIdleMs: settings.flowIdleMs ?? 60_000,

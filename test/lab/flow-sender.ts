@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { native } from '../../dataplane/native/index.js';
 import { upperLayerChecksum } from '../../dataplane/packet/checksum.js';
+import { finishOuterHeader } from '../../dataplane/packet/encapsulation.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
 import { IPV6_SOURCE, PROTOCOL_UDP, writeIpv6Header } from '../../dataplane/packet/ipv6.js';
 
@@ -29,6 +30,8 @@ export interface SenderSettings {
   readonly spoofed: boolean;
   /** Octets of the IPv6 packet. */
   readonly octets: number;
+  /** Header that it is encapsulated in, in hex; none by default. */
+  readonly outer?: string;
 }
 
 export interface SendRequest {
@@ -43,7 +46,8 @@ export interface SendRequest {
 const mac = (text: string): Uint8Array => Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
 
 function buildFrames(settings: SenderSettings): Uint8Array {
-  const length = ETHERNET_HEADER + settings.octets;
+  const outer = Buffer.from(settings.outer ?? '', 'hex');
+  const length = ETHERNET_HEADER + outer.length + settings.octets;
   const frames = new Uint8Array(settings.flows * length);
   const source = parseIp(settings.source)!;
   const destination = parseIp(settings.destination)!;
@@ -55,7 +59,7 @@ function buildFrames(settings: SenderSettings): Uint8Array {
     frames.set(own, at + 6);
     frames[at + 12] = ETH_P_IPV6 >> 8;
     frames[at + 13] = ETH_P_IPV6 & 0xff;
-    const ip = at + ETHERNET_HEADER;
+    const ip = at + ETHERNET_HEADER + outer.length;
     const payloadLength = settings.octets - 40;
     writeIpv6Header(frames, ip, { trafficClass: 0, flowLabel: 0, payloadLength, nextHeader: PROTOCOL_UDP, hopLimit: 64, source, destination });
     const udp = ip + 40;
@@ -65,6 +69,9 @@ function buildFrames(settings: SenderSettings): Uint8Array {
     view.setUint16(udp + 2, 9000 + Math.floor(flow / 60_000));
     view.setUint16(udp + 4, payloadLength);
     view.setUint16(udp + 6, upperLayerChecksum(frames, ip + IPV6_SOURCE, udp, payloadLength, PROTOCOL_UDP));
+    if (outer.length === 0) continue;
+    frames.set(outer, at + ETHERNET_HEADER);
+    finishOuterHeader(frames, at + ETHERNET_HEADER, outer.length, settings.octets, (flow & 0xfffff) || 1);
   }
   return frames;
 }
@@ -82,7 +89,7 @@ function openSocket(interfaceName: string): number {
 
 const settings = JSON.parse(process.argv[2] ?? '') as SenderSettings;
 const frames = buildFrames(settings);
-const frameLength = ETHERNET_HEADER + settings.octets;
+const frameLength = frames.length / settings.flows;
 const fd = openSocket(settings.interface);
 const offsets = new Int32Array(BATCH);
 const lengths = new Int32Array(BATCH).fill(frameLength);

@@ -12,8 +12,8 @@ export class Sender {
     private readonly answers: AsyncIterator<string>,
   ) {}
 
-  static async start(chain: FlowChain, flows: number, { octets = 64, cpu = 1, spoofed = false } = {}): Promise<Sender> {
-    const settings: SenderSettings = { interface: 'c0', gateway: chain.macOf('entry', 'e0'), source: CLIENT, destination: SERVICE, flows, spoofed, octets };
+  static async start(chain: FlowChain, flows: number, { octets = 64, cpu = 1, spoofed = false, outer = '' } = {}): Promise<Sender> {
+    const settings: SenderSettings = { interface: 'c0', gateway: chain.macOf('entry', 'e0'), source: CLIENT, destination: SERVICE, flows, spoofed, octets, outer };
     const program = fileURLToPath(new URL('./flow-sender.js', import.meta.url));
     const child = chain.spawn('client', ['taskset', '-c', String(cpu), process.execPath, program, JSON.stringify(settings)]);
     const sender = new Sender(child, createInterface({ input: child.stdout! })[Symbol.asyncIterator]());

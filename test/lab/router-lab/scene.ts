@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ApiClient } from '../../../cli/client.js';
 import type { Report as ClientReport } from '../../../lab/tools/report.js';
 import { Lab, waitFor, type ExecResult, type NodeProcess } from '../../../lab/index.js';
 import { checkout } from '../../../lab/runner/checkout.js';
 import type * as view from '../../../daemon/northbound/facade.js';
-import { bgpMethods, computingMethods, routerMethods } from '../../../proto/methods.js';
 import { addIpv4 } from './ipv4.js';
+import { RouterApi } from './router-api.js';
 import { configurations, FRR_DAEMONS, frrConfiguration, ROUTERS, SERVICE, topology, yamlOf, type FileConfig, type RouterName } from './network.js';
 
 export { LOOPBACK, SERVICE, sidOf, CLIENT, CLIENT2, END, END_X, REFLECTOR } from './network.js';
@@ -20,90 +19,9 @@ export const PORT = 8080;
 
 let count = 0;
 
-/** The API of one router, asked from here: its socket is seen through /proc. */
-class Router {
-  private readonly client: ApiClient;
-
-  constructor(lab: Lab, readonly name: RouterName) {
-    this.client = new ApiClient(`unix:///proc/${lab.node(name).init.pid}/root/run/cpn/cpnd.sock`);
-  }
-
-  close(): void {
-    this.client.close();
-  }
-
-  status(): Promise<view.RouterStatus> {
-    return this.client.call(routerMethods.getStatus, {});
-  }
-
-  /** A counter of `show status`. */
-  async counter(name: string): Promise<number> {
-    const { counters } = await this.status();
-    assert.ok(name in counters, `no counter ${name} among ${Object.keys(counters).join(', ')}`);
-    return Number(counters[name]);
-  }
-
-  private async all<A, T>(run: (each: (batch: A) => void) => Promise<void>, items: (batch: A) => readonly T[]): Promise<T[]> {
-    const found: T[] = [];
-    await run((batch) => found.push(...items(batch)));
-    return found;
-  }
-
-  async candidates(service: string): Promise<readonly view.CandidateView[]> {
-    const services = await this.all<{ services: readonly view.ServiceCandidates[] }, view.ServiceCandidates>(
-      (each) => this.client.stream(computingMethods.listCandidates, { service }, each),
-      (batch) => batch.services,
-    );
-    return services.flatMap(({ candidates }) => candidates);
-  }
-
-  /** Exits of the feasible candidates, sorted. */
-  async feasible(service: string): Promise<string[]> {
-    return (await this.candidates(service)).filter(({ feasible }) => feasible).map(({ exit }) => exit).sort();
-  }
-
-  routes(): Promise<view.RouteView[]> {
-    return this.all<{ routes: readonly view.RouteView[] }, view.RouteView>((each) => this.client.stream(routerMethods.listRoutes, {}, each), ({ routes }) => routes);
-  }
-
-  flows(filter: Partial<view.FlowFilter> = {}): Promise<view.FlowView[]> {
-    const whole = { service: undefined, source: undefined, exit: undefined, limit: 0, ...filter };
-    return this.all<{ flows: readonly view.FlowView[] }, view.FlowView>((each) => this.client.stream(computingMethods.listFlows, whole, each), ({ flows }) => flows);
-  }
-
-  async fib(service: string): Promise<readonly view.PolicyView[]> {
-    const services = await this.all<{ services: readonly view.FibView[] }, view.FibView>(
-      (each) => this.client.stream(computingMethods.listPolicies, { service }, each),
-      (batch) => batch.services,
-    );
-    return services.flatMap(({ policies }) => policies);
-  }
-
-  async neighbor(address: string): Promise<view.BgpNeighborView> {
-    return (await this.client.call(bgpMethods.listNeighbors, { address })).neighbors[0]!;
-  }
-
-  async sids(): Promise<readonly view.SidView[]> {
-    return (await this.client.call(routerMethods.listSids, {})).sids;
-  }
-
-  async doctor(): Promise<readonly view.DoctorCheck[]> {
-    return (await this.client.call(routerMethods.runDoctor, {})).checks;
-  }
-
-  async update(id: number, update: Partial<view.InstanceUpdate>): Promise<void> {
-    const nothing = { computing: [], load: undefined, serviceDelay: undefined, health: undefined };
-    await this.client.call(computingMethods.updateInstance, { instance: { service: undefined, id }, ...nothing, ...update });
-  }
-
-  reload(): Promise<view.ConfigAnswer> {
-    return this.client.call(routerMethods.reloadConfig, {});
-  }
-}
-
 export class Network {
   readonly configurations = configurations();
-  private readonly routers = new Map<string, Router>();
+  private readonly routers = new Map<string, RouterApi>();
   private readonly servers = new Map<string, NodeProcess>();
   private readonly folder = mkdtempSync(join(tmpdir(), 'routerlab-'));
   lab!: Lab;
@@ -163,10 +81,10 @@ export class Network {
 
   // ----- routers
 
-  router(name: RouterName): Router {
+  router(name: RouterName): RouterApi {
     let router = this.routers.get(name);
     if (!router) {
-      router = new Router(this.lab, name);
+      router = new RouterApi(this.lab, name);
       this.routers.set(name, router);
     }
     return router;
