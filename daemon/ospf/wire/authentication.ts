@@ -19,7 +19,7 @@ const TYPE_HMAC = 1;
 /** Octets before the authentication data (section 4.1). */
 const TRAILER_HEADER_LENGTH = 16;
 /** OSPFv3 Cryptographic Protocol ID, appended to the key (section 3). */
-const PROTOCOL_ID = Uint8Array.of(0x00, 0x01);
+const PROTOCOL_ID = 0x0001;
 const APAD = Uint8Array.of(0x87, 0x8f, 0xe1, 0xf3);
 
 const TYPE_AT = 1;
@@ -33,6 +33,8 @@ export interface AuthenticationKey {
   readonly keyId: number;
   readonly algorithm: keyof typeof HASHES;
   readonly key: string;
+  /** Another Cryptographic Protocol ID than 1, for neighbours that get it wrong: FRR 8.4 on little-endian machines has 0x0100. */
+  readonly protocolId?: number;
 }
 
 /** `missing` and `option`: no trailer, or no AT bit where Options tell; `key`: no key of that ID; `digest`: another key or other octets. */
@@ -54,9 +56,9 @@ function sourceOctets(source: string | Uint8Array): Uint8Array {
 }
 
 /** The HMAC over what precedes the authentication data, the checksum as zero, and Apad in the place of those data (section 4.5). */
-function digestOf({ algorithm, key }: AuthenticationKey, covered: Uint8Array, source: Uint8Array): Uint8Array {
+function digestOf({ algorithm, key, protocolId = PROTOCOL_ID }: AuthenticationKey, covered: Uint8Array, source: Uint8Array): Uint8Array {
   const { hash, length } = HASHES[algorithm];
-  const hmac = createHmac(hash, Buffer.concat([Buffer.from(key, 'utf8'), PROTOCOL_ID]));
+  const hmac = createHmac(hash, Buffer.concat([Buffer.from(key, 'utf8'), Uint8Array.of(protocolId >> 8, protocolId & 0xff)]));
   hmac.update(covered.subarray(0, CHECKSUM_AT)).update(Uint8Array.of(0, 0)).update(covered.subarray(CHECKSUM_AT + 2)).update(source);
   for (let octets = 16; octets < length; octets += APAD.length) hmac.update(APAD);
   return hmac.digest();

@@ -43,16 +43,40 @@ function decodeBody(raw: Uint8Array, decoder: BodyDecoder | undefined): LsaBody 
   return typeof body === 'string' ? { kind: 'malformed', reason: body } : body;
 }
 
-/** The body is read when it is first asked for: most LSAs that are received are copies of what the database has. */
-function lsaOf(header: LsaHeader, raw: Uint8Array, cpnLsType: number): Lsa {
-  let body: LsaBody | undefined;
-  return {
-    header,
-    raw,
-    get body() {
-      return (body ??= decodeBody(raw, header.type === cpnLsType ? decodeCpnBody : DECODERS.get(header.type)));
-    },
-  };
+/** Reads its body when it is first asked for: most LSAs that are received are copies of what the database has. */
+class LsaValue implements Lsa {
+  #body: LsaBody | undefined;
+  readonly #cpnLsType: number;
+
+  constructor(
+    readonly header: LsaHeader,
+    readonly raw: Uint8Array,
+    cpnLsType: number,
+  ) {
+    this.#cpnLsType = cpnLsType;
+  }
+
+  get body(): LsaBody {
+    const { type } = this.header;
+    return (this.#body ??= decodeBody(this.raw, type === this.#cpnLsType ? decodeCpnBody : DECODERS.get(type)));
+  }
+}
+
+/** An LSA as another one at another age. */
+class AgedLsa implements Lsa {
+  readonly header: LsaHeader;
+  readonly raw: Uint8Array;
+  readonly #source: Lsa;
+
+  constructor(source: Lsa, age: number) {
+    this.header = { ...source.header, age };
+    this.raw = source.raw;
+    this.#source = source;
+  }
+
+  get body(): LsaBody {
+    return this.#source.body;
+  }
 }
 
 const fault = (header: LsaHeader | undefined, reason: string): { readonly ok: false; readonly fault: LsaFault } => ({ ok: false, fault: { header, reason } });
@@ -69,8 +93,9 @@ export function decodeLsa(bytes: Uint8Array, cpnLsType: number = LsType.cpn): Ls
   if (!reader.ok) return fault(undefined, `${bytes.length} octets where the header of an LSA needs ${LSA_HEADER_LENGTH}`);
   if (header.length !== bytes.length) return fault(header, `an LSA of length ${header.length} in ${bytes.length} octets`);
   if (!isLsaChecksumRight(bytes)) return fault(header, `LS checksum 0x${header.checksum.toString(16)} is wrong`);
-  // Not slice(): of a Buffer, which is what sockets deliver, that is a view.
-  return { ok: true, lsa: lsaOf(header, new Uint8Array(bytes), cpnLsType) };
+  const raw = new Uint8Array(bytes.length);
+  raw.set(bytes);
+  return { ok: true, lsa: new LsaValue(header, raw, cpnLsType) };
 }
 
 /**
@@ -87,16 +112,8 @@ export function buildLsa(fields: Pick<LsaHeader, 'age' | 'type' | 'id' | 'router
   raw[CHECKSUM_AT] = checksum >> 8;
   raw[CHECKSUM_AT + 1] = checksum & 0xff;
   const { age, type, id, router, sequence } = fields;
-  return lsaOf({ age, type, id, router, sequence, checksum, length }, raw, cpnLsType);
+  return new LsaValue({ age, type, id, router, sequence, checksum, length }, raw, cpnLsType);
 }
 
 /** The same LSA at another age. */
-export function withAge(lsa: Lsa, age: number): Lsa {
-  return {
-    header: { ...lsa.header, age },
-    raw: lsa.raw,
-    get body() {
-      return lsa.body;
-    },
-  };
-}
+export const withAge = (lsa: Lsa, age: number): Lsa => new AgedLsa(lsa, age);

@@ -61,7 +61,7 @@ export interface Lsa {
   readonly header: LsaHeader;
   /** The whole LSA, header included; its age field may be stale: `encodePacket` writes that of `header` instead. */
   readonly raw: Uint8Array;
-  /** Read when first asked for, which a spread (`{ ...lsa }`) does too: `withAge` makes a copy of another age without. */
+  /** Read when first asked for. A spread (`{ ...lsa }`) loses it: `withAge` makes a copy at another age. */
   readonly body: LsaBody;
 }
 
