@@ -2,18 +2,21 @@
 import { readFileSync } from 'node:fs';
 import { parseIp, Prefix } from '../dataplane/packet/ip.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
+import type { AnnouncementSequence } from './awareness/sequence.js';
+import { DormantServices } from './awareness/registration/dormant.js';
 import { Tokens } from './awareness/registration/credentials.js';
 import { NodeRegistry, type InstanceSink, type RegisteredSid, type RegistryConfig } from './awareness/registration/registry.js';
 import { StateFile } from './awareness/registration/state-file.js';
-import type { Clock } from './clock.js';
+import type { Clock, Timer } from './clock.js';
 import type { LabelledRun } from './computing/model/history.js';
 import type { Modelled } from './computing/model/result.js';
 import type { Config } from './config/types.js';
 import type { RegistrationConfig } from './config/registration.js';
 import type { EventLog } from './events.js';
 import { RegistrationServer } from './northbound/registration.js';
+import type { Advertisement } from './rib/candidate.js';
 import type { SidRoutes } from './sid-routes.js';
-import type { LocalSid } from './sids.js';
+import { aggregateSid, OPAQUE, type LocalSid } from './sids.js';
 
 export interface RegistrationParts {
   readonly config: () => Config;
@@ -24,7 +27,14 @@ export interface RegistrationParts {
   readonly sidRoutes: SidRoutes;
   /** Takes in a run that a node observed. */
   readonly addRun: (run: LabelledRun) => Modelled<LabelledRun>;
+  readonly sequence: AnnouncementSequence;
+  /** Announces services on demand that do not run. */
+  readonly announce: (advertisements: readonly Advertisement[]) => void;
 }
+
+/** How often it is looked what could be activated (pauses end, services become idle), ms; and how soon after something changed. */
+const DORMANT_MS = 500;
+const DORMANT_SOON_MS = 20;
 
 /** The kernel's side of a registered SID. */
 export const registeredSid = ({ sid, address, interface: name, service, instance, node }: RegisteredSid): LocalSid => ({
@@ -36,6 +46,10 @@ export const registeredSid = ({ sid, address, interface: name, service, instance
 
 export class Registration {
   readonly registry: NodeRegistry;
+  readonly dormant: DormantServices;
+  private dormantTimer: Timer | undefined;
+  private dormantAt = Infinity;
+  private stopped = false;
   readonly sids = new Map<string, RegisteredSid>();
   private readonly file: StateFile;
   private server: RegistrationServer | undefined;
@@ -64,8 +78,25 @@ export class Registration {
       },
       interfaceOf: (address) => this.interfaceOf(address),
       addRun: parts.addRun,
-      onChange: () => this.file.schedule(() => this.registry.snapshot()),
+      onChange: () => {
+        this.file.schedule(() => this.registry.snapshot());
+        this.lookForDormant(DORMANT_SOON_MS);
+      },
     });
+    this.dormant = new DormantServices({ clock, nextSequence: () => parts.sequence.next(), exit: parts.config().router.loopback, announce: parts.announce });
+  }
+
+  private lookForDormant(afterMs: number): void {
+    const at = this.parts.clock.now() + afterMs;
+    if (this.stopped || this.dormantAt <= at) return;
+    this.dormantTimer?.cancel();
+    this.dormantAt = at;
+    this.dormantTimer = this.parts.clock.setTimeout(() => {
+      this.dormantAt = Infinity;
+      const { router } = this.parts.config();
+      this.dormant.set(this.registry.dormant({ sid: aggregateSid(router, 'outward'), behaviour: OPAQUE, structure: router.sidStructure }));
+      this.lookForDormant(DORMANT_MS);
+    }, afterMs);
   }
 
   async start(section: RegistrationConfig): Promise<void> {
@@ -89,6 +120,8 @@ export class Registration {
   /** `keep`: what forwards goes on, and the next run announces it again at once; else it only keeps the numbers. */
   stop(keep: boolean): void {
     const saved = this.registry.snapshot();
+    this.stopped = true;
+    this.dormantTimer?.cancel();
     this.registry.stop();
     this.server?.close();
     this.file.flush(keep ? saved : saved.map((node) => ({ ...node, services: node.services.map((service) => ({ ...service, active: false })) })));

@@ -36,14 +36,14 @@ import { NO_OSPF } from './northbound/ospf.js';
 import { NorthboundServer } from './northbound/server.js';
 import { Hierarchy, type AnnounceSink, type HierarchySettings } from './hierarchy/hierarchy.js';
 import { SIDES, type Side } from './hierarchy/sides.js';
-import type { Advertisement, PathState } from './rib/candidate.js';
+import type { Advertisement, Candidate, PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
 import { Registration } from './registration.js';
 import { Telemetry } from './telemetry.js';
 import { FacadeOverRouter, routerCounters } from './router-facade.js';
 import type { RouterParts } from './router-parts.js';
 import { SidRoutes } from './sid-routes.js';
-import { aggregateSid, aggregateSids, localSids } from './sids.js';
+import { aggregateSid, aggregateSids, localSids, OPAQUE } from './sids.js';
 import { BlockPool, FlowSpaces } from './steering/flow-spaces.js';
 import { MAX_BLOCKS } from './steering/policies.js';
 import { Steering, type SteeringConfig } from './steering/steering.js';
@@ -65,8 +65,6 @@ const UNKNOWN_PATH: PathState = { rttUs: undefined, jitterUs: 0, lossPpm: 0, ali
 
 /** Outer packets that pass a border have their MTU from the kernel's routes: no limit of ours, octets. */
 const BORDER_MTU = 65_535;
-/** Behaviour of an aggregate SID (RFC 8986 section 10.2). */
-const OPAQUE = 0xffff;
 
 /** How long a restarted router waits for the tables of all neighbors before it selects routes, ms (RFC 4724 section 4.1). */
 const SELECTION_DEFERRAL_MS = 30_000;
@@ -169,7 +167,7 @@ export class Router implements RouterParts {
     const border = (side: Side): Steering =>
       new Steering({
         ...shared,
-        rib: { candidates: (service) => this.hierarchy.choices(side, service) },
+        rib: { candidates: (service) => this.choices(side, service) },
         flows: spaces.of(side),
         config: borderConfig(config, side),
         // The kernel says what is too big: the packet is encapsulated already.
@@ -190,10 +188,23 @@ export class Router implements RouterParts {
     );
     const announce = (advertisements: readonly Advertisement[]): void => {
       this.exchange.ownInstancesChanged(advertisements);
-      this.hierarchy.localAnnounced(advertisements);
+      this.hierarchy.localAnnounced(this.registration?.dormant.withDormant(advertisements) ?? advertisements);
     };
     this.instances = new LocalInstances(instancesConfig(config), clock, healthChecks(clock), this.events, announce, sequence);
-    this.registration = config.registration && new Registration({ config: () => this.current, clock, events: this.events, instances: this.instances, dataplane, sidRoutes: this.sidRoutes, addRun: (run) => this.demand.store.add(run) }, config.registration);
+    this.registration = config.registration && new Registration(
+      {
+        config: () => this.current,
+        clock,
+        events: this.events,
+        instances: this.instances,
+        dataplane,
+        sidRoutes: this.sidRoutes,
+        addRun: (run) => this.demand.store.add(run),
+        sequence,
+        announce: (dormant) => this.hierarchy.localAnnounced(dormant),
+      },
+      config.registration,
+    );
     this.bfd = new BfdThread({ clock, config: config.bfd, report: ({ type, severity, text, fields }) => this.events.emit('bfd', `bfd.${type}`, severity, text, fields) });
     this.bgp =
       config.bgp &&
@@ -222,7 +233,9 @@ export class Router implements RouterParts {
     const { config, clock, dataplane } = this.options;
     this.computingRib.onChange((services) => this.servicesChanged(services));
     this.computingRib.onOwnSequence((sequence) => {
-      if (this.instances.seen(sequence)) this.hierarchy.renewAll();
+      if (!this.instances.seen(sequence)) return;
+      this.hierarchy.renewAll();
+      this.registration?.dormant.renewAll();
     });
     for (const steering of this.steerings()) steering.start();
     await this.applyAddresses(config);
@@ -417,6 +430,13 @@ export class Router implements RouterParts {
   /** Prepared choices may rest on an older model. */
   private demandChanged(service: string): void {
     for (const steering of this.steerings()) steering.serviceState(service)?.invalidate();
+  }
+
+  /** What the aggregate SID of a side chooses among: as border what lies on that side, else own instances of services that first packets activate. */
+  private choices(side: Side, service: string): readonly Candidate[] {
+    const choices = this.hierarchy.choices(side, service);
+    if (choices.length > 0 || side !== 'outward' || !this.registration?.registry.offersOnDemand(service)) return choices;
+    return this.computingRib.candidates(service).filter(({ source }) => source === 'local');
   }
 
   private steerings(): readonly Steering[] {

@@ -84,10 +84,13 @@ function decapsulates(config: Config): boolean {
   return endDt6Sid(config) !== undefined || config.ospf !== undefined;
 }
 
-/** The aggregate SIDs of a border: one a side, for all services. */
-export function aggregateSids({ router, hierarchy }: Pick<Config, 'router' | 'hierarchy'>): AggregateSid[] {
-  return SIDES.filter((side) => hierarchy?.[side]).map((side) => ({ sid: aggregateSid(router, side), space: side }));
+/** The aggregate SIDs: of a border one a side, for all services; where nodes register the outward one, by which first packets come for services that do not run. */
+export function aggregateSids({ router, hierarchy, registration }: Pick<Config, 'router' | 'hierarchy' | 'registration'>): AggregateSid[] {
+  return SIDES.filter((side) => hierarchy?.[side] ?? (side === 'outward' && registration)).map((side) => ({ sid: aggregateSid(router, side), space: side }));
 }
+
+/** Behaviour of an aggregate SID (RFC 8986 section 10.2). */
+export const OPAQUE = 0xffff;
 
 export function aggregateSid({ locator, sidStructure }: Config['router'], side: Side): string {
   return makeSid(Prefix.from(locator), sidStructure.function, AGGREGATE_FUNCTION[side]);

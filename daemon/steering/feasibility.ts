@@ -2,6 +2,7 @@
  * Whether a candidate can serve a flow with given requirements. One pass serves the hot path (answer only) and `explain` (every fact
  * that counted), so that what is explained is what was decided.
  */
+import type { Instance } from '../computing/types.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
 import type { Prediction } from './prediction.js';
 import type { Requirements } from './requirement-option.js';
@@ -13,6 +14,7 @@ export type ReasonCode =
   | 'aggregate'
   | 'draining'
   | 'stale'
+  | 'dormant'
   | 'age'
   | 'demand'
   | 'latency'
@@ -44,6 +46,9 @@ const ONE_VERSION: ReadonlyMap<number, 4 | 6> = new Map([
 /** The most this router can offer: it encrypts and authenticates no path. */
 const OFFERED_SECURITY = 0;
 
+/** An aggregate that states neither load nor delay runs nothing yet: the exit activates it on first packets (proto/WIRE.md section 5). */
+export const isDormant = ({ aggregate, load, serviceDelay }: Instance): boolean => aggregate && !load && !serviceDelay;
+
 /** Whether flows that are pinned to a candidate may stay: the way to it is there. */
 export function isUsable(candidate: Candidate, path: PathState, firstSidResolves: boolean, reasons?: Reason[]): boolean {
   const sid = candidate.instance.sid;
@@ -71,6 +76,7 @@ export function isFeasible(candidate: Candidate, path: PathState, requirements: 
   const unstated = (list: readonly unknown[]): boolean => instance.aggregate && list.length === 0;
   if (instance.draining) check('draining', false, () => 'the instance is draining: no new flows');
   // Graceful restart: better than nothing, so it does not exclude; the selector prefers what is fresh.
+  if (isDormant(instance)) check('dormant', true, () => 'does not run: the exit activates it; used while nothing that runs is feasible');
   if (candidate.stale) check('stale', true, () => 'kept from an earlier session: used while nothing fresh is feasible');
 
   const { latencyUs, computing, storage, network, algorithm, security } = requirements;

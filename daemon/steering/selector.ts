@@ -10,8 +10,8 @@
 import type { Load } from '../computing/types.js';
 import type { DemandEstimate } from '../computing/model/demand.js';
 import type { Candidate, PathState } from '../rib/candidate.js';
-import { isFeasible, isUsable, type Reason } from './feasibility.js';
 import { describeDemand } from './demand-words.js';
+import { isDormant, isFeasible, isUsable, type Reason } from './feasibility.js';
 import { capacityFor, predict, spareRate, type Prediction } from './prediction.js';
 import type { Requirements } from './requirement-option.js';
 
@@ -77,10 +77,12 @@ export function assess<T extends SelectorInput>(inputs: readonly T[], requiremen
   return drafts;
 }
 
-/** Those not stale, when there are any. */
+/** Those that run and are not stale; else those that run; else any. */
 function fresh<T extends SelectorInput>(drafts: readonly Draft<T>[]): readonly Draft<T>[] {
-  const without = drafts.filter(({ input }) => !input.candidate.stale);
-  return without.length > 0 ? without : drafts;
+  const running = drafts.filter(({ input }) => !isDormant(input.candidate.instance));
+  const wanted = running.length > 0 ? running : drafts;
+  const without = wanted.filter(({ input }) => !input.candidate.stale);
+  return without.length > 0 ? without : wanted;
 }
 
 /** Who takes flows whose candidate is gone: feasible ones, else any that is not draining, else any that is there. */

@@ -1,7 +1,8 @@
 /** One registered computing node as the router knows it: what it said last, its services, and what is announced of each. Pure. */
 import type { Coefficients } from '../../computing/model/chips.js';
-import { STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/names.js';
-import type { Storage } from '../../computing/types.js';
+import { gradeOf } from '../../computing/model/grade.js';
+import { COMPUTING_CLASS_NAMES, STORAGE_ABILITY_NAMES, STORAGE_QUALITY_NAMES } from '../../computing/names.js';
+import type { Computing, ComputingClass, Instance, SidInfo, Storage } from '../../computing/types.js';
 import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
 import type { InstanceConfig } from '../../config/types.js';
 import type { InstanceFacts, InstanceUpdate, NamedComputing } from '../instance.js';
@@ -164,6 +165,12 @@ export class NodeRecord {
     };
   }
 
+  /** What is announced of a granted service that does not run: what it would have, by a SID of the router, who activates it. */
+  dormantInstance(granted: GrantedService, sid: SidInfo): Instance {
+    const computing = granted.offer.demand.map(({ class: name, operations }): Computing => ({ class: code(COMPUTING_CLASS_NAMES, name) as ComputingClass, chip: MIXED, total: operations, residual: operations }));
+    return { id: granted.instance, aggregate: true, draining: false, sid, computing, load: undefined, serviceDelay: undefined, ...this.facts(granted), cats: [], grade: gradeOf(computing) };
+  }
+
   view(now: number): RegisteredNodeView {
     const { description } = this;
     return {
@@ -193,6 +200,9 @@ export class NodeRecord {
     };
   }
 }
+
+/** Chip code: not told apart. */
+const MIXED = 0;
 
 const code = (names: Readonly<Record<number, string>>, name: string): number => Number(Object.entries(names).find(([, text]) => text === name)?.[0] ?? 0);
 

@@ -94,6 +94,8 @@ export class Orchestration {
       const known = this.machines.get(offer.service);
       if (!known) this.machines.set(offer.service, new ServiceMachine(offer, active, now));
       else {
+        // What was asked for was asked of it as it was offered then.
+        if (known.offer.mode !== offer.mode) known.wanted = false;
         known.offer = offer;
         // A failed one keeps its pause; a command that was under way when the node went may never have come.
         const state = active ? 'active' : known.state === 'failed' ? 'failed' : 'inactive';
@@ -127,6 +129,13 @@ export class Orchestration {
     if (!machine || machine.offer.mode !== 'on-demand' || machine.held || machine.wanted || machine.occupies || !machine.mayRetry(now)) return [];
     machine.wanted = true;
     return this.plan(now);
+  }
+
+  /** Whether first packets would get a service that does not run to run, or it is on its way. */
+  couldRun(service: string, now: number): boolean {
+    const machine = this.machines.get(service);
+    if (machine?.offer.mode !== 'on-demand' || machine.held || machine.state === 'deactivating') return false;
+    return machine.occupies || machine.wanted || (machine.mayRetry(now) && this.victims(machine, now) !== undefined);
   }
 
   /** An operator's word. The text says why it cannot be. */

@@ -10,6 +10,7 @@ import { nodeStateOf } from '../../computing/model/node-state.js';
 import { refused, type Modelled } from '../../computing/model/result.js';
 import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
 import type { InstanceConfig, RouterConfig } from '../../config/types.js';
+import type { Instance, SidInfo } from '../../computing/types.js';
 import type { EventLog, Severity } from '../../events.js';
 import { Refusal } from '../../refusal.js';
 import { labelledRun, type FlatRun } from '../demand/run-view.js';
@@ -403,6 +404,27 @@ export class NodeRegistry {
       this.sync(record);
       return;
     }
+  }
+
+  /** Whether a node offers to run a service when it is asked for. */
+  offersOnDemand(service: string): boolean {
+    for (const record of this.offering.get(service) ?? []) if (record.services.get(service)?.offer.mode === 'on-demand') return true;
+    return false;
+  }
+
+  /** Services on demand that do not run and would be activated by first packets, as they are announced: each by its first node that could run it. */
+  dormant(sid: SidInfo): ReadonlyMap<string, Instance> {
+    const now = this.parts.clock.now();
+    const found = new Map<string, Instance>();
+    for (const [service, records] of this.offering) {
+      for (const record of records) {
+        const granted = record.services.get(service);
+        if (!record.channel || !granted || !record.orchestration.couldRun(service, now)) continue;
+        found.set(service, record.dormantInstance(granted, sid));
+        break;
+      }
+    }
+    return found;
   }
 
   /** An operator runs or stops a service. Throws Refusal when that cannot be. */

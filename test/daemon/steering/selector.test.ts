@@ -39,6 +39,25 @@ function input(exit: number, instance: Partial<Instance> = {}, path: Partial<Pat
 const want = (requirements: Partial<Requirements>): Requirements => ({ ...NO_REQUIREMENTS, ...requirements });
 const weights = (inputs: SelectorInput[], requirements: Partial<Requirements> = {}): number[] => assess(inputs, want(requirements)).map(({ weight }) => Math.round(weight * 1000) / 1000);
 
+describe('an aggregate that runs nothing yet', () => {
+  const dormant = { aggregate: true, load: undefined, serviceDelay: undefined };
+
+  it('gets no new flows and takes over none while another runs, however bad that is', () => {
+    const busy = { load: { utilisation: 9900, queueLength: 50, activeFlows: 9 } };
+    assert.deepEqual(weights([input(1, dormant), input(2, busy)]), [0, 1]);
+    assert.deepEqual(assess([input(1, dormant), input(2, busy)], NO_REQUIREMENTS).map(({ spreadWeight }) => spreadWeight), [0, 1]);
+    assert.deepEqual(weights([input(1, dormant), input(2, {}, {}, { stale: true })]), [0, 1]);
+  });
+
+  it('gets them where nothing that runs is feasible, and says why', () => {
+    const [first, second] = assess([input(1, dormant), input(2, { draining: true })], NO_REQUIREMENTS, true);
+    assert.deepEqual([first!.weight, second!.weight], [1, 0]);
+    assert.ok(first!.reasons.some(({ code, text }) => code === 'dormant' && /the exit activates it/.test(text)));
+    // One that states a load or a delay stands for instances that run.
+    assert.deepEqual(weights([input(1, { ...dormant, serviceDelay: { meanUs: 5000, p99Us: 9000, serviceRate: 200 } }), input(2)]), [0.5, 0.5]);
+  });
+});
+
 describe('prediction', () => {
   const load = (utilisation: number, queueLength = 0): Instance['load'] => ({ utilisation, queueLength, activeFlows: 0 });
   const total = (instance: Partial<Instance>, requirements: Partial<Requirements> = {}, backlog = 0): number =>
