@@ -8,6 +8,7 @@ import type { BgpMetricsSource } from './metrics/bgp.js';
 import type { CpnMetricsSource } from './metrics/cpn.js';
 import { FacadeError } from './northbound/facade.js';
 import type { BgpUpdateView, CollectorsView, TelemetryFacade, UpdateFilter } from './northbound/telemetry.js';
+import type { OspfFacade } from './northbound/ospf.js';
 import type { RouterParts } from './router-parts.js';
 import { VERSION } from './version.js';
 
@@ -24,6 +25,7 @@ export class Telemetry implements TelemetryFacade {
     private readonly parts: RouterParts,
     /** Counters of `show status`. */
     private readonly counters: () => Counts,
+    private readonly ospf: OspfFacade | undefined,
   ) {
     const { bgp, events, config } = parts;
     const { name } = config().router;
@@ -42,7 +44,7 @@ export class Telemetry implements TelemetryFacade {
     this.metrics?.server.stop();
     this.metrics = undefined;
     if (!metrics) return;
-    const registry = routerRegistry(this.cpnSource(), this.bgpSource(), metrics.perNeighbor, this.parts.bfd);
+    const registry = routerRegistry({ cpn: this.cpnSource(), bgp: this.bgpSource(), bfd: this.parts.bfd, ospf: this.ospf }, metrics.perNeighbor);
     const server = new MetricsServer(metrics, registry, (text) => this.parts.events.emit('config', 'metrics.failed', 'warning', text));
     server.start();
     this.metrics = { config: metrics, server };

@@ -5,6 +5,7 @@ import { BFD_METRICS, BFD_SESSION_METRICS, type BfdMetricsSource } from './bfd.j
 import { BGP_NEIGHBOR_METRICS, BGP_SUMMARY_METRICS, type BgpMetricsSource } from './bgp.js';
 import { CPN_METRICS, type CpnMetricsSource } from './cpn.js';
 import { register } from './definition.js';
+import { OSPF_METRICS, OSPF_NEIGHBOR_METRICS, type OspfMetricsSource } from './ospf.js';
 
 export interface MetricsOptions {
   readonly address: string;
@@ -16,8 +17,15 @@ export interface MetricsOptions {
 const REQUEST_TIMEOUT_MS = 10_000;
 const RETRY_MS = 2000;
 
+export interface MetricsSources {
+  readonly cpn: CpnMetricsSource;
+  readonly bgp?: BgpMetricsSource | undefined;
+  readonly bfd?: BfdMetricsSource | undefined;
+  readonly ospf?: OspfMetricsSource | undefined;
+}
+
 /** All metrics over these sources. */
-export function routerRegistry(cpn: CpnMetricsSource, bgp: BgpMetricsSource | undefined, perNeighbor: boolean, bfd?: BfdMetricsSource): Registry {
+export function routerRegistry({ cpn, bgp, bfd, ospf }: MetricsSources, perNeighbor: boolean): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   register(registry, CPN_METRICS, cpn);
@@ -25,6 +33,8 @@ export function routerRegistry(cpn: CpnMetricsSource, bgp: BgpMetricsSource | un
   if (bfd && perNeighbor) register(registry, BFD_SESSION_METRICS, bfd);
   if (bgp) register(registry, BGP_SUMMARY_METRICS, bgp);
   if (bgp && perNeighbor) register(registry, BGP_NEIGHBOR_METRICS, bgp);
+  if (ospf) register(registry, OSPF_METRICS, ospf);
+  if (ospf && perNeighbor) register(registry, OSPF_NEIGHBOR_METRICS, ospf);
   return registry;
 }
 

@@ -7,6 +7,7 @@ import { BFD_METRICS, BFD_SESSION_METRICS } from '../../../daemon/metrics/bfd.js
 import { BGP_NEIGHBOR_METRICS, BGP_SUMMARY_METRICS, type BgpMetricsSource } from '../../../daemon/metrics/bgp.js';
 import { CPN_METRICS, type CpnMetricsSource } from '../../../daemon/metrics/cpn.js';
 import { MetricsServer, routerRegistry } from '../../../daemon/metrics/server.js';
+import { FakeOspf } from '../northbound/fake-ospf.js';
 import { BfdNetwork } from '../bfd/support.js';
 import { Network } from '../bgp/network.js';
 
@@ -47,7 +48,7 @@ const unexpected = (text: string): void => assert.fail(text);
 describe('metrics', () => {
   it('have the names, labels and values that GoBGP and frr_exporter users know', async () => {
     const pair = established();
-    const text = await routerRegistry(cpn, bgpOf(pair), true).metrics();
+    const text = await routerRegistry({ cpn, bgp: bgpOf(pair) }, true).metrics();
     const peer = pair.b.address;
     const labels = `vrf="default",afi="ipv6",safi="unicast",local_as="65001",peer="${peer}",peer_as="65002"`;
     for (const line of [
@@ -72,7 +73,7 @@ describe('metrics', () => {
 
   it('follow the state: what is gone has no series any more, and a session that is down says so', async () => {
     const pair = established();
-    const registry = routerRegistry(cpn, bgpOf(pair), true);
+    const registry = routerRegistry({ cpn, bgp: bgpOf(pair) }, true);
     await registry.metrics();
     pair.a.speaker.shutdownNeighbor(pair.b.address, '');
     pair.network.settle(100);
@@ -84,12 +85,12 @@ describe('metrics', () => {
   });
 
   it('of a router with very many neighbours can be had without a series for each', async () => {
-    const text = await routerRegistry(cpn, bgpOf(established()), false).metrics();
+    const text = await routerRegistry({ cpn, bgp: bgpOf(established()) }, false).metrics();
     assert.ok(!text.includes('peer="') && text.includes('frr_bgp_rib_count_total'));
   });
 
   it('are served at /metrics alone, to GET alone', async () => {
-    const server = new MetricsServer({ address: '::1', port: 0, perNeighbor: true }, routerRegistry(cpn, undefined, true), unexpected);
+    const server = new MetricsServer({ address: '::1', port: 0, perNeighbor: true }, routerRegistry({ cpn }, true), unexpected);
     server.start();
     try {
       while (server.listening === undefined) await new Promise((resolve) => setImmediate(resolve));
@@ -106,12 +107,12 @@ describe('metrics', () => {
   });
 
   it('an address that is taken is reported and tried again', async () => {
-    const first = new MetricsServer({ address: '::1', port: 0, perNeighbor: true }, routerRegistry(cpn, undefined, true), unexpected);
+    const first = new MetricsServer({ address: '::1', port: 0, perNeighbor: true }, routerRegistry({ cpn }, true), unexpected);
     first.start();
     while (first.listening === undefined) await new Promise((resolve) => setImmediate(resolve));
     const port = Number(/:(\d+)$/.exec(first.listening)![1]);
     const told = await new Promise<string>((resolve) => {
-      const second = new MetricsServer({ address: '::1', port, perNeighbor: true }, routerRegistry(cpn, undefined, true), (text) => {
+      const second = new MetricsServer({ address: '::1', port, perNeighbor: true }, routerRegistry({ cpn }, true), (text) => {
         second.stop();
         resolve(text);
       });
@@ -122,7 +123,7 @@ describe('metrics', () => {
   });
 
   it('satisfy promtool, but for the totals of frr_exporter that are levels', { skip: spawnSync('promtool', ['--version']).error ? 'promtool is not installed' : false }, async () => {
-    const text = await routerRegistry(cpn, bgpOf(established()), true).metrics();
+    const text = await routerRegistry({ cpn, bgp: bgpOf(established()) }, true).metrics();
     const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
     const complaints = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !line.startsWith('nodejs_') && !line.startsWith('process_'));
     assert.deepEqual(complaints.filter((line) => !/^frr_bgp_\w+_total /.test(line)), []);
@@ -139,11 +140,24 @@ describe('metrics', () => {
     const { net, a } = BfdNetwork.pair();
     net.clock.advance(1000);
     const source = { view: () => Promise.resolve(a.service.view()) };
-    const text = await routerRegistry(cpn, undefined, true, source).metrics();
+    const text = await routerRegistry({ cpn, bfd: source }, true).metrics();
     assert.match(text, /^cpn_bfd_sessions\{state="up"\} 1$/m);
     assert.match(text, /^cpn_bfd_up\{peer="fe80::2",interface="",multihop="false"\} 1$/m);
     assert.match(text, /^cpn_bfd_detection_time_seconds\{.*\} 0\.9$/m);
     assert.match(text, /^cpn_bfd_received_total\{.*\} [1-9]/m);
-    assert.doesNotMatch(await routerRegistry(cpn, undefined, false, source).metrics(), /cpn_bfd_up/);
+    assert.doesNotMatch(await routerRegistry({ cpn, bfd: source }, false).metrics(), /cpn_bfd_up/);
+  });
+
+  it('of OSPFv3 say what SPF knows, and each neighbor unless that is too much', async () => {
+    const text = await routerRegistry({ cpn, ospf: new FakeOspf() }, true).metrics();
+    for (const line of [
+      'cpn_ospf_lsas{type="cpn"} 13',
+      'cpn_ospf_spf_runs_total{kind="incremental"} 6',
+      'cpn_ospf_packets_total{interface="eth1",counter="hello_sent"} 12',
+      'cpn_ospf_neighbor_full{interface="eth1",router_id="10.0.0.2"} 1',
+    ]) {
+      assert.ok(text.split('\n').includes(line), line);
+    }
+    assert.doesNotMatch(await routerRegistry({ cpn, ospf: new FakeOspf() }, false).metrics(), /cpn_ospf_neighbor_full/);
   });
 });
