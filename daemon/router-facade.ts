@@ -50,6 +50,7 @@ import type { BfdFacade } from './northbound/bfd.js';
 import type { OspfFacade } from './northbound/ospf.js';
 import type { ModelFacade } from './northbound/models.js';
 import type { TelemetryFacade } from './northbound/telemetry.js';
+import { DISTANCE } from './rib/unicast-rib.js';
 import type { RouterParts } from './router-parts.js';
 import { VERSION } from './version.js';
 import { registeredSid } from './registration.js';
@@ -165,7 +166,7 @@ export class FacadeOverRouter implements RouterFacade {
         prefix: route.prefix,
         source: route.source,
         peer: '',
-        distance: route.distance ?? 0,
+        distance: route.distance ?? DISTANCE[route.source],
         metric: route.metric ?? 0,
         best,
         nextHops: hops ?? route.nextHops.map(({ gateway, interface: name, weight }) => ({ via: gateway, interface: name, weight: weight ?? 1 })),
@@ -181,7 +182,7 @@ export class FacadeOverRouter implements RouterFacade {
 
   sids(): readonly SidView[] {
     const registered = this.parts.registration?.sids;
-    return [...localSids(this.parts.config()), ...[...(registered?.values() ?? [])].map(registeredSid)].map((local) => {
+    return [...localSids(this.parts.config()), ...(this.parts.ospf?.sids ?? []), ...[...(registered?.values() ?? [])].map(registeredSid)].map((local) => {
       const status = this.dataplane.routes.status(sidRoute(local).prefix);
       const { behaviour } = local;
       const own = registered?.get(local.sid);

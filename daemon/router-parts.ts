@@ -12,6 +12,7 @@ import type { Config } from './config/types.js';
 import type { EventLog } from './events.js';
 import type { Side } from './hierarchy/sides.js';
 import type { Registration } from './registration.js';
+import type { Ospf } from './ospf/ospf.js';
 import type { ConfigAnswer } from './northbound/facade.js';
 import type { ComputingRib } from './rib/computing-rib.js';
 import type { Steering } from './steering/steering.js';
@@ -35,6 +36,7 @@ export interface RouterParts {
   readonly stamp: StampService | undefined;
   readonly bfd: BfdThread;
   readonly bgp: BgpSpeaker | undefined;
+  readonly ospf: Ospf | undefined;
   readonly registration: Registration | undefined;
   readonly events: EventLog;
   readonly changes: ChangeHub;

@@ -32,15 +32,18 @@ import { EventLog } from './events.js';
 import type { Logger } from './log.js';
 import { ChangeHub } from './changes.js';
 import type { ConfigAnswer } from './northbound/facade.js';
-import { NO_OSPF } from './northbound/ospf.js';
 import { NorthboundServer } from './northbound/server.js';
-import { Hierarchy, type AnnounceSink, type HierarchySettings } from './hierarchy/hierarchy.js';
+import { Hierarchy, type HierarchySettings } from './hierarchy/hierarchy.js';
 import { SIDES, type Side } from './hierarchy/sides.js';
+import type { Ospf } from './ospf/ospf.js';
+import { RawTransport } from './ospf/raw-transport.js';
+import type { OspfTransport } from './ospf/transport.js';
 import type { Advertisement, Candidate, PathState } from './rib/candidate.js';
 import { ComputingRib } from './rib/computing-rib.js';
 import { Registration } from './registration.js';
 import { Telemetry } from './telemetry.js';
 import { FacadeOverRouter, routerCounters } from './router-facade.js';
+import { makeOspf, ospfFacade, withOspfDelay } from './router-ospf.js';
 import type { RouterParts } from './router-parts.js';
 import { SidRoutes } from './sid-routes.js';
 import { aggregateSid, aggregateSids, localSids, OPAQUE } from './sids.js';
@@ -58,6 +61,8 @@ export interface RouterOptions {
   readonly log: Logger & { setLevel?(level: string): void };
   /** Clock of the dataplane's time stamps, ns. */
   readonly nowNs: () => bigint;
+  /** Raw sockets by default. */
+  readonly ospfTransport?: OspfTransport;
 }
 
 /** Until the route to an exit was looked up. */
@@ -85,6 +90,7 @@ export class Router implements RouterParts {
   readonly comnet = new ComNet();
   readonly bfd: BfdThread;
   readonly bgp: BgpSpeaker | undefined;
+  readonly ospf: Ospf | undefined;
   readonly stamp: StampService | undefined;
   readonly registration: Registration | undefined;
   private readonly telemetry: Telemetry;
@@ -101,8 +107,6 @@ export class Router implements RouterParts {
   private readonly links: LinkAwareness;
   private reloading: Promise<unknown> = Promise.resolve();
   private stopped = false;
-  private readonly ospfAnnouncements: AnnounceSink[] = [];
-  private reachedInside: (exit: string) => boolean = () => false;
 
   /** Builds a router and starts it. Rejects when a part cannot start; what stands in the kernel stays, so that an earlier run's flows go on. */
   static async start(options: RouterOptions): Promise<Router> {
@@ -147,22 +151,25 @@ export class Router implements RouterParts {
     this.ways = new ExitWays(
       (service) => this.computingRib.candidates(service),
       (ways) => this.paths.setWays(ways),
+      (exit) => this.ospf?.waysTo(exit),
     );
     this.ways.configure(config.cpn.services);
     this.links = new LinkAwareness(config, dataplane, clock, (error) => this.events.emit('awareness', 'link.error', 'warning', `a link cannot be measured: ${String(error)}`));
     this.comnet.addSource(() => this.ownComNet());
+    this.comnet.addSource(() => this.ospf?.comnet() ?? { nodes: [], edges: [] });
     this.demand = new Demand(clock, this.events, (service) => this.computingRib.candidates(service), (service) => this.demandChanged(service));
     const shared = {
       clock,
       log,
       blocks: new BlockPool(MAX_BLOCKS),
       sidResolves: (sid: string) => this.sidResolves(sid),
+      discoveredWays: (exit: string) => this.ospf?.waysTo(exit),
       estimateDemand: this.demand.estimate,
       onDemand: (service: string) => this.registration?.registry.demand(service),
       seed: randomInt(0, 0xffff_ffff),
     };
     const spaces = new FlowSpaces(dataplane.flows);
-    const pathState = (exit: string, transit: readonly string[]): PathState => this.paths.get(exit, transit) ?? UNKNOWN_PATH;
+    const pathState = (exit: string, transit: readonly string[]): PathState => withOspfDelay(this.paths.get(exit, transit) ?? UNKNOWN_PATH, this.ospf, exit, transit);
     this.steering = new Steering({ ...shared, rib: this.computingRib, flows: spaces.of('entry'), config: steeringConfig(config), pathState });
     const border = (side: Side): Steering =>
       new Steering({
@@ -182,7 +189,7 @@ export class Router implements RouterParts {
         exit: config.router.loopback,
         rib: this.computingRib,
         bgp: (advertisements) => this.exchange.announceServices(advertisements),
-        ospf: (advertisements) => this.announceOspf(advertisements),
+        ospf: (advertisements) => this.ospf?.announce(advertisements),
       },
       hierarchySettings(config),
     );
@@ -226,7 +233,16 @@ export class Router implements RouterParts {
       });
     this.exchange = new ComputingExchange(this.computingRib, this.bgp, (prefix) => this.unicast.rib.has(prefix));
     this.exchange.configure(config);
-    this.telemetry = new Telemetry(this, () => routerCounters(this));
+    this.ospf = makeOspf({
+      parts: this,
+      transport: options.ospfTransport ?? new RawTransport(),
+      links: this.links,
+      sids: this.sidRoutes,
+      computing: this.computingRib,
+      waysChanged: (exits) => this.waysChanged(exits),
+      areaChanged: () => this.computingRib.insideChanged(),
+    });
+    this.telemetry = new Telemetry(this, () => routerCounters(this), this.ospf && ospfFacade(this));
   }
 
   private async run(): Promise<void> {
@@ -242,6 +258,7 @@ export class Router implements RouterParts {
     dataplane.onLinks((links) => {
       this.unicast.setLinks(links);
       this.links.linksChanged();
+      this.ospf?.setLinks(links);
     });
     this.unicast.setLinks(dataplane.links());
     this.unicast.setConfig(config);
@@ -268,8 +285,10 @@ export class Router implements RouterParts {
     if (config.registration) await this.registration?.start(config.registration);
     this.telemetry.configure(config.telemetry);
     this.demand.readFiles(config.cpn.model.runs);
+    this.ospf?.setLinks(dataplane.links());
+    this.ospf?.start();
     this.bgp?.start();
-    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry, this.demand, NO_OSPF), {
+    this.northbound = await NorthboundServer.start(new FacadeOverRouter(this, this.telemetry, this.demand, ospfFacade(this)), {
       listen: config.api.listen,
       clock,
       onFault: (error) => this.options.log.error('the API failed', { error }),
@@ -288,6 +307,7 @@ export class Router implements RouterParts {
     this.paths.stop();
     this.links.stop();
     this.stamp?.close();
+    this.ospf?.stop(keepForwarding);
     this.bgp?.stop({ graceful: keepForwarding });
     // Each session says that it is switched off: peers must not take the end of this process for that of the way.
     await this.bfd.close();
@@ -381,6 +401,7 @@ export class Router implements RouterParts {
       this.borders[side].onRibChange(this.computingRib.services());
     }
     this.bfd.configure(config.bfd);
+    this.ospf?.reconfigure(config);
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.exchange.configure(config);
     this.telemetry.configure(config.telemetry);
@@ -424,7 +445,8 @@ export class Router implements RouterParts {
   private ownComNet(): ComNetPart {
     const ways = [...this.paths.list()].map((report) => ({ ...report, detail: this.stamp?.detail(wayName(report.way.exit, report.way.transit)) }));
     const candidates = [...this.computingRib.services()].flatMap((service) => this.computingRib.candidates(service));
-    return ownComNet({ router: this.current.router, links: this.links.report(), ways, candidates });
+    const links = this.links.report().map((link) => ({ ...link, neighbour: link.neighbour && (this.ospf?.neighborLoopback(link.interface, link.neighbour) ?? link.neighbour) }));
+    return ownComNet({ router: this.current.router, links, ways, candidates });
   }
 
   /** Prepared choices may rest on an older model. */
@@ -444,25 +466,9 @@ export class Router implements RouterParts {
   }
 
   private isInside(exit: string): boolean {
-    if (this.reachedInside(exit)) return true;
+    if (this.ospf?.isInArea(exit) === true) return true;
     const address = Prefix.host(exit);
     return this.current.hierarchy?.inside.some((prefix) => Prefix.from(prefix).contains(address)) ?? false;
-  }
-
-  /** What OSPFv3 tells the edge network of services; an advertisement without instances withdraws its service. */
-  private announceOspf(advertisements: readonly Advertisement[]): void {
-    for (const listener of this.ospfAnnouncements) listener(advertisements);
-  }
-
-  /** Takes the test whether an exit is a router of the own area; to be called again when answers change. */
-  setReachedInside(test: (exit: string) => boolean): void {
-    this.reachedInside = test;
-    this.computingRib.insideChanged();
-  }
-
-  /** Hears what is to be announced by OSPFv3. */
-  onOspfAnnouncements(listener: AnnounceSink): void {
-    this.ospfAnnouncements.push(listener);
   }
 
   /** Whether packets to a SID leave by a real route: wire.md section 5 refuses the default route. Own SIDs are here. */
@@ -474,6 +480,7 @@ export class Router implements RouterParts {
 
   private routesChanged(): void {
     this.paths.refresh();
+    this.ospf?.ribChanged();
     this.exchange.announceNetworks(this.current);
     this.bgp?.nextHopsChanged();
   }
@@ -485,10 +492,15 @@ export class Router implements RouterParts {
     for (const service of services) this.changes.notify('rib', service);
   }
 
+  private waysChanged(exits: ReadonlySet<string>): void {
+    this.ways.refresh();
+    this.steering.onPathChange(exits);
+  }
+
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */
   private waitForRestartEnd(deadline: number): void {
     const neighbors = this.bgp?.neighbors() ?? [];
-    const complete = this.bgp?.isSelecting !== true && neighbors.every(({ state, endOfRib }) => state === 'Established' && endOfRib.length > 0);
+    const complete = this.bgp?.isSelecting !== true && this.ospf?.isConverged !== false && neighbors.every(({ state, endOfRib }) => state === 'Established' && endOfRib.length > 0);
     if (!complete && this.clock.now() < deadline) {
       this.restartTimer = this.clock.setTimeout(() => this.waitForRestartEnd(deadline), RESTART_CHECK_MS);
       return;

@@ -82,6 +82,13 @@ export class UnicastRouting {
     this.flush();
   }
 
+  /** Routes that OSPFv3 found, and prefixes that it has none for any more. */
+  ospfChanged(routes: readonly UnicastRoute[], removed: readonly string[]): void {
+    for (const prefix of removed) this.rib.remove(prefix, 'ospf');
+    for (const route of routes) this.rib.set(route);
+    this.flush();
+  }
+
   private replace(before: ReadonlyMap<string, UnicastRoute>, wanted: readonly UnicastRoute[]): Map<string, UnicastRoute> {
     const after = new Map(wanted.map((route) => [keyOf(route), route]));
     for (const [key, route] of before) if (!after.has(key)) this.rib.remove(route.prefix, route.source, route.tag);

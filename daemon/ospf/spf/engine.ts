@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../../clock.js';
 import { LsType, type LsaKey } from '../wire/types.js';
 import { SpfBackoff } from './backoff.js';
 import { LinkDelays } from './delay.js';
+import { NO_HOPS } from './hops.js';
 import { NeighborTable } from './neighbors.js';
 import { DelayPaths } from './paths.js';
 import { ProtectionContext, protect, type ProtectionResult } from './protection.js';
@@ -14,7 +15,7 @@ import { RouteTable } from './routes.js';
 import { SidTable } from './sids.js';
 import { ShortestPathTree } from './spf.js';
 import { Topology, current, routerKey, type EdgeChange } from './topology.js';
-import type { LsaChange, ReachabilityChange, RouteDelta, RouterPath, RouterSids, SpfInterface, SpfOptions, SpfRoute, SpfStatistics } from './types.js';
+import type { LsaChange, ReachabilityChange, RouteDelta, RouterPath, RouterSids, SpfInterface, SpfNextHop, SpfOptions, SpfRoute, SpfStatistics } from './types.js';
 
 /** What a set of changes asks for. */
 export type ChangeKind = 'topology' | 'prefixes' | 'te' | 'nothing';
@@ -131,6 +132,12 @@ export class SpfEngine {
   /** How a router is reached by cost and by delay, as of the last run and what has been measured since; undefined: not at all, or it is this one. */
   routerPath(routerId: number): RouterPath | undefined {
     return this.paths.path(routerId);
+  }
+
+  /** Next hops towards a router; none: it cannot be reached. */
+  nextHopsTo(routerId: number): readonly SpfNextHop[] {
+    const vertex = this.topology.find(routerKey(routerId));
+    return vertex === undefined ? [] : this.neighbors.nextHops(this.tree.hops[vertex] ?? NO_HOPS);
   }
 
   /** SIDs and locators that a router announces; undefined: none. */
