@@ -10,6 +10,7 @@ import { config } from './commands/config.js';
 import { doctor } from './commands/doctor.js';
 import { drain } from './commands/drain.js';
 import { explain } from './commands/explain.js';
+import { model } from './commands/model/index.js';
 import { monitor } from './commands/monitor.js';
 import { service } from './commands/service.js';
 import { showBfd } from './commands/show-bfd.js';
@@ -74,6 +75,7 @@ export function buildProgram(): { program: Command; session: Session } {
   service(program, session);
   config(program, session);
   doctor(program, session);
+  model(program, session);
   benchmark(program, session);
   completion(program, session);
   return { program, session };

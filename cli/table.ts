@@ -71,3 +71,10 @@ export function computing(list: readonly { readonly class: string; readonly chip
 export function load(value: { readonly utilisation: number; readonly queueLength: number; readonly activeFlows: number } | undefined): string | undefined {
   return value && `${(value.utilisation / 100).toFixed(1)}%, queue ${value.queueLength}, flows ${value.activeFlows}`;
 }
+
+/** CATS scores, L2 first and what it is made of behind it: 6 (computing 8, service 4). */
+export function cats(metrics: readonly { readonly type: string; readonly level: number; readonly value: bigint }[]): string {
+  const overall = metrics.find(({ level }) => level === 2);
+  const categories = metrics.filter(({ level }) => level === 1).map(({ type, value }) => `${type} ${value}`);
+  return `${overall ? overall.value.toString() : ''}${categories.length > 0 ? ` (${categories.join(', ')})` : ''}`.trim();
+}

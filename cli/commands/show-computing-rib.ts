@@ -10,7 +10,7 @@ export function showComputingRib(computingCommand: Command, session: Session): v
     .action(async (only: string | undefined) => {
       const services = await session.list((methods) => methods.computingMethods.listCandidates, { service: only }, (batch) => batch.services);
       await session.answer(services, async () => {
-        const { computing, duration, load, microseconds, table } = await import('../table.js');
+        const { cats, computing, duration, load, microseconds, table } = await import('../table.js');
         const rows = services.flatMap((entry) =>
           entry.candidates.map((candidate, index) => [
             index === 0 ? entry.service : ' ',
@@ -24,11 +24,13 @@ export function showComputingRib(computingCommand: Command, session: Session): v
             microseconds(candidate.pathDelayUs),
             candidate.cost,
             Number(candidate.weight.toFixed(3)),
+            candidate.grade,
+            cats(candidate.cats),
             duration(candidate.ageMs),
             candidate.draining ? `draining ${candidate.reason}`.trim() : candidate.reason,
           ]),
         );
-        const heading = ['SERVICE', '', 'EXIT#INSTANCE', 'SID', 'SOURCE', 'COMPUTING', 'LOAD', 'SERVICE DELAY', 'PATH DELAY', 'COST', 'WEIGHT', 'AGE', 'NOTE'];
+        const heading = ['SERVICE', '', 'EXIT#INSTANCE', 'SID', 'SOURCE', 'COMPUTING', 'LOAD', 'SERVICE DELAY', 'PATH DELAY', 'COST', 'WEIGHT', 'GRADE', 'CATS', 'AGE', 'NOTE'];
         return table(heading, rows, 'no candidates');
       });
     });

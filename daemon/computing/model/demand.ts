@@ -38,6 +38,8 @@ export interface DemandModel {
   readonly forest: Forest;
   /** Errors on runs that the fold had not seen; `mean` is that of always saying the mean. */
   readonly errors: Readonly<Record<FormName | 'mean', PredictionErrors>>;
+  /** What each form said of each run, in their order, when it had not seen it; us. */
+  readonly heldBack: Readonly<Record<FormName, readonly number[]>>;
   /** Bounds of the interval as factors of the prediction, and the share of runs that they hold: less than asked for where the runs are few. */
   readonly interval: { readonly low: number; readonly high: number; readonly level: number };
   /** What was observed: least and most. */
@@ -92,7 +94,7 @@ export function* fitDemandModel(runs: readonly TaskRun[], options: DemandOptions
   const queueing = fitQueueingForm(runs);
   yield;
   const forest = yield* growForest(runs, options.forest);
-  return modelled({ chosen, runs: runs.length, queueing, forest, errors, interval: conformal(observed, predicted[chosen], options.level), range: rangeOf(runs) });
+  return modelled({ chosen, runs: runs.length, queueing, forest, errors, heldBack: { queueing: predicted.queueing, forest: predicted.forest }, interval: conformal(observed, predicted[chosen], options.level), range: rangeOf(runs) });
 }
 
 /** All steps at once: for programs that do nothing else. */

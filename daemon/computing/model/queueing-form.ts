@@ -11,14 +11,18 @@
  * e ..., g . storage that fills up, and a rate of reading and writing that was stated
  * c          what every run costs
  *
- * All are times that cannot be negative, so neither can their coefficients be; that also keeps more work from ever taking less time. Errors count relative to
- * the time observed (weights 1 / tau^2): what disturbs a run disturbs a long one more.
+ * All are times that cannot be negative, so neither can their coefficients be; that also keeps more work from ever taking less time. What disturbs a run disturbs a long
+ * one more: the weights are 1 / tau^1.5 of the time that the form itself expects (iteratively reweighted least squares), between a disturbance
+ * that is a share of the run (2) and one that is a sum of many waits (1). Weights by the time observed would favour runs that happened to be short.
  */
 import { nonNegativeLeastSquares } from './least-squares.js';
 import type { NodeState, TaskRun } from './run.js';
 
 /** Beyond this a node is full, and the form would tend to infinity. */
 const MOST_USED = 0.98;
+/** Rounds of reweighting; more change nothing that matters. */
+const ROUNDS = 4;
+const SPREAD_EXPONENT = 1.5;
 
 export const TERMS = ['work', 'sharing', 'waiting', 'data', 'storage', 'io', 'constant'] as const;
 export type Term = (typeof TERMS)[number];
@@ -51,7 +55,12 @@ export function fitQueueingForm(runs: readonly TaskRun[]): QueueingForm {
   const tau = runs.map(({ latencyUs }) => latencyUs);
   const varies = TERMS.map((term, j) => term === 'constant' || rows.some((row) => Math.abs(row[j]! - rows[0]![j]!) > 1e-9 * Math.abs(rows[0]![j]!)));
   const kept = rows.map((row) => row.map((value, j) => (varies[j]! ? value : 0)));
-  const solved = nonNegativeLeastSquares(kept, tau, tau.map((value) => 1 / value ** 2));
+  let solved = nonNegativeLeastSquares(kept, tau, tau.map((value) => 1 / value));
+  const least = Math.min(...tau);
+  for (let round = 0; round < ROUNDS; round++) {
+    const expected = kept.map((row) => Math.max(least, row.reduce((sum, value, j) => sum + value * solved[j]!, 0)));
+    solved = nonNegativeLeastSquares(kept, tau, expected.map((value) => value ** -SPREAD_EXPONENT));
+  }
   return {
     coefficients: Object.fromEntries(TERMS.map((term, j) => [term, solved[j]!])) as Record<Term, number>,
     dropped: TERMS.filter((_, j) => solved[j] === 0),

@@ -70,6 +70,20 @@ describe('prediction', () => {
     assert.equal(total({ load: load(8000) }), 35_000);
   });
 
+  it('takes what a demand model says of a task whose work is known, its wait included, where one answers', () => {
+    const estimate = { latencyUs: 12_000, lowUs: 9000, highUs: 15_000, level: 0.9, form: 'queueing' as const, beyond: [], runs: 80, scope: '' };
+    const [fast, slow] = [input(1, { load: load(5000) }), input(2, { load: load(5000) })];
+    const models = (candidate: Candidate) => (candidate.exit === exitOf(1) ? estimate : undefined);
+    const [first, second] = assess([fast, slow], want({ workload: 1_000_000n }), true, models);
+    assert.equal(first!.prediction.serviceUs, 12_000);
+    assert.equal(first!.prediction.totalUs, 22_000);
+    assert.ok(first!.reasons.some(({ code, text }) => code === 'demand' && /12000 us \(9000 to 15000 us for 90 % of runs\) by the queueing form from 80 runs/.test(text)));
+    assert.equal(second!.prediction.demand, undefined);
+    // Nothing is asked of the models where the task is not known, or where several instances stand for one.
+    assert.equal(assess([fast], want({}), false, models)[0]!.prediction.demand, undefined);
+    assert.equal(assess([input(1, { aggregate: true })], want({ workload: 1n }), false, models)[0]!.prediction.demand, undefined);
+  });
+
   it('waits less where several servers share the load', () => {
     const several = { serviceDelay: { meanUs: 5000, p99Us: 9000, serviceRate: 2000 }, load: load(8000) };
     assert.ok(total(several) > 15_000 && total(several) < 20_000);
