@@ -171,7 +171,7 @@ export class Peer {
 
   /** BFD is what a strict neighbor waited for. */
   private bfdAllows(): void {
-    if (this.primary.state.stopped && !this.isOverLimit && this.shutdownText === undefined) this.primary.event({ type: 'ManualStart' });
+    if (this.primary.state.stopped && !this.isOverLimit) this.primary.event({ type: 'ManualStart' });
   }
 
   /**

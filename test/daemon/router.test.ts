@@ -120,3 +120,17 @@ test('an exit that moved to another locator is reached by its new SIDs', async (
   advertise(2, 0x12, '2001:db8:5e::2');
   assert.equal(await resolved(), true);
 });
+
+test('a neighbor with BFD has a session, whose profile follows the configuration, and none without', async () => {
+  const bgp = (bfd: string): string =>
+    `${text('2001:db8:1::1/64')}bfd: {profiles: {mine: {interval: 700ms, multiplier: 4}}}\nbgp: {as: 65000, listen: {addresses: ["::1"], port: 17999}, neighbors: [{address: "2001:db8:1::2", as: 65001, import: any, export: any, passive: true${bfd}}]}\n`;
+  const { router } = await start(bgp(', bfd: fast'));
+  const sessions = async () => (await router.bfd.view()).sessions.map(({ peer, local, multihop, profile, multiplier, state, clients }) => [peer, local, multihop, profile, multiplier, state, clients.join()]);
+  assert.deepEqual(await sessions(), [['2001:db8:1::2', '2001:db8:1::1', false, 'fast', 3, 'down', 'bgp']]);
+  assert.equal(router.bgp!.neighbors()[0]!.bfd, 'not up');
+  const answer = await router.reload(bgp(', bfd: mine'));
+  assert.deepEqual(answer.changes.map(({ field, effect }) => [field, effect]), [['bgp.neighbors["2001:db8:1::2"].bfd.profile', 'now']]);
+  assert.deepEqual(await sessions(), [['2001:db8:1::2', '2001:db8:1::1', false, 'mine', 4, 'down', 'bgp']]);
+  await router.reload(bgp(''));
+  assert.deepEqual(await sessions(), []);
+});

@@ -114,6 +114,17 @@ describe('two BFD services', () => {
     net.clock.advance(10_000);
     assert.deepEqual([a.session.transmitIntervalMs, b.session.remoteMinTxMs, a.session.state], [900, 900, 'up']);
     assert.ok(!packetsOf(a).at(-1)!.poll);
+    // The answer to the first Poll says nothing of what changed after it was sent.
+    a.service.configure(configOf({ default: profile({ intervalMs: 2000 }) }));
+    const polled = (): boolean => packetsOf(a).at(-1)!.poll;
+    while (!polled()) net.clock.advance(1);
+    a.service.configure(configOf({ default: profile({ intervalMs: 4000 }) }));
+    const before = packetsOf(b).length;
+    while (!packetsOf(b).slice(before).some(({ final }) => final)) net.clock.advance(1);
+    net.clock.advance(2);
+    assert.equal(a.session.transmitIntervalMs, 900);
+    net.clock.advance(20_000);
+    assert.equal(a.session.transmitIntervalMs, 4000);
   });
 
   it('say that they are switched off, which is no fault of the path', () => {
@@ -250,7 +261,7 @@ describe('two BFD services', () => {
 });
 
 describe('a BFD session', () => {
-  const inject = (host: Host, from: Pick<Host, 'address'>, changes: Partial<ControlPacket> = {}, hopLimit = 255): void => {
+  const inject = (host: Host, from: Pick<Host, 'address'>, changes: Partial<ControlPacket> = {}, hopLimit = 255, multihop = false): void => {
     const { discriminator, remoteDiscriminator } = host.session;
     const packet: ControlPacket = {
       diagnostic: 0,
@@ -268,7 +279,7 @@ describe('a BFD session', () => {
       authentication: undefined,
       ...changes,
     };
-    host.transport.receive({ data: encodeControl(packet), source: from.address, destination: host.address, hopLimit, multihop: false });
+    host.transport.receive({ data: encodeControl(packet), source: from.address, destination: host.address, hopLimit, multihop });
   };
 
   it('takes packets with hop limit 255 only (RFC 5881 section 5)', () => {
@@ -283,6 +294,8 @@ describe('a BFD session', () => {
     const { a, b } = BfdNetwork.pair();
     inject(a, b, { state: 'down', yourDiscriminator: (a.session.discriminator + 1) >>> 0 });
     assert.deepEqual([a.session.state, a.service.view().discards['no session']], ['up', 1]);
+    inject(a, b, { state: 'down' }, 255, true);
+    assert.equal(a.session.state, 'up', 'nor from the other port');
     inject(a, { address: 'fe80::77' }, { state: 'down', yourDiscriminator: 0 });
     assert.equal(a.session.state, 'up');
     inject(a, b, { state: 'down', yourDiscriminator: 0 });

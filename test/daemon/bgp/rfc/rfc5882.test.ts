@@ -123,6 +123,19 @@ describe('a BGP neighbor with BFD', () => {
     assert.equal(a.state(b), 'Idle');
   });
 
+  it('stays down for its number of routes when BFD comes up', () => {
+    const said = new SaidBfd();
+    const { network, a, b } = Network.pair({ speaker: { bfd: said } }, {}, { bfd: bfdOf({ strict: true }), maxPrefix: { 'ipv6-unicast': { limit: 1, warnPercent: 100, action: 'shutdown', restartAfterMs: 0 } } });
+    said.say('up');
+    network.settle(10_000);
+    b.speaker.announceBatch([{ prefix: '2001:db8:1::/48' }, { prefix: '2001:db8:2::/48' }]);
+    network.settle();
+    said.say('down');
+    said.say('up');
+    network.settle(60_000);
+    assert.equal(a.state(b), 'Idle');
+  });
+
   for (const [independent, kept] of [[false, 1], [true, 0]] as const) {
     it(`${kept === 1 ? 'keeps' : 'loses'} routes kept for a restart when BFD falls silent and the C bit is ${independent ? 'set' : 'clear'} (RFC 5882 section 4.3)`, () => {
       const { network, a, b, said } = pair(bfdOf());
