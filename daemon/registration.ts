@@ -5,7 +5,8 @@ import type { Dataplane } from '../dataplane/dataplane.js';
 import type { AnnouncementSequence } from './awareness/sequence.js';
 import { DormantServices } from './awareness/registration/dormant.js';
 import { Tokens } from './awareness/registration/credentials.js';
-import { NodeRegistry, type InstanceSink, type RegisteredSid, type RegistryConfig } from './awareness/registration/registry.js';
+import type { InstanceSink, RegisteredSid, RegistryConfig } from './awareness/registration/parts.js';
+import { NodeRegistry } from './awareness/registration/registry.js';
 import { StateFile } from './awareness/registration/state-file.js';
 import type { Clock, Timer } from './clock.js';
 import type { LabelledRun } from './computing/model/history.js';
@@ -94,7 +95,7 @@ export class Registration {
     this.dormantTimer = this.parts.clock.setTimeout(() => {
       this.dormantAt = Infinity;
       const { router } = this.parts.config();
-      this.dormant.set(this.registry.dormant({ sid: aggregateSid(router, 'outward'), behaviour: OPAQUE, structure: router.sidStructure }));
+      this.dormant.set(this.registry.activation.dormant({ sid: aggregateSid(router, 'outward'), behaviour: OPAQUE, structure: router.sidStructure }));
       this.lookForDormant(DORMANT_MS);
     }, afterMs);
   }

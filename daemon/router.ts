@@ -165,7 +165,7 @@ export class Router implements RouterParts {
       sidResolves: (sid: string) => this.sidResolves(sid),
       discoveredWays: (exit: string) => this.ospf?.waysTo(exit),
       estimateDemand: this.demand.estimate,
-      onDemand: (service: string) => this.registration?.registry.demand(service),
+      onDemand: (service: string) => this.registration?.registry.activation.demand(service),
       seed: randomInt(0, 0xffff_ffff),
     };
     const spaces = new FlowSpaces(dataplane.flows);
@@ -457,7 +457,7 @@ export class Router implements RouterParts {
   /** What the aggregate SID of a side chooses among: as border what lies on that side, else own instances of services that first packets activate. */
   private choices(side: Side, service: string): readonly Candidate[] {
     const choices = this.hierarchy.choices(side, service);
-    if (choices.length > 0 || side !== 'outward' || !this.registration?.registry.offersOnDemand(service)) return choices;
+    if (choices.length > 0 || side !== 'outward' || !this.registration?.registry.activation.offersOnDemand(service)) return choices;
     return this.computingRib.candidates(service).filter(({ source }) => source === 'local');
   }
 

@@ -2,87 +2,27 @@
  * The computing nodes that registered with this router (survey section 5.1): takes their registrations, grants instance numbers and SIDs, hands active services
  * to the local instances (which damp and announce), keeps leases, and decides which services run. Pure: streams, kernel and disk are behind interfaces.
  */
-import { canonicalIp, parseIp, Prefix } from '../../../dataplane/packet/ip.js';
-import type { Clock, Timer } from '../../clock.js';
-import { chipFault, type Coefficients } from '../../computing/model/chips.js';
-import type { LabelledRun } from '../../computing/model/history.js';
+import { canonicalIp } from '../../../dataplane/packet/ip.js';
+import type { Timer } from '../../clock.js';
+import { chipFault } from '../../computing/model/chips.js';
 import { nodeStateOf } from '../../computing/model/node-state.js';
-import { refused, type Modelled } from '../../computing/model/result.js';
-import type { RegistrationConfig, RegistrationNodeConfig } from '../../config/registration.js';
-import type { InstanceConfig, RouterConfig } from '../../config/types.js';
-import type { Instance, SidInfo } from '../../computing/types.js';
-import type { EventLog, Severity } from '../../events.js';
+import { refused } from '../../computing/model/result.js';
+import type { RegistrationNodeConfig } from '../../config/registration.js';
+import type { Severity } from '../../events.js';
 import { Refusal } from '../../refusal.js';
 import { labelledRun, type FlatRun } from '../demand/run-view.js';
-import type { InstanceFacts, InstanceUpdate } from '../instance.js';
-import { Allocator, type Allocation } from './allocation.js';
+import { Activation } from './activation.js';
 import { modelledComputing, NodePeaks, type ModelledComputing } from './capacity.js';
+import { ServiceGrants } from './grants.js';
 import { mergeUpdates } from './merge.js';
-import { NodeRecord, type Authentication, type GrantedService, type NodeChannel, type NodeIdentity } from './node.js';
+import { NodeRecord, type NodeChannel, type NodeIdentity } from './node.js';
+import { NodeNotices, NOTICE_MS } from './notices.js';
+import type { RegistryConfig, RegistryParts, SavedNode } from './parts.js';
 import { judgeDescription, judgeUpdate } from './plausibility.js';
 import type { NodeDescription, NodeUpdate, RegisteredNodeView, RegisteredServiceView, ServiceCommand, ServiceGrant, ServiceOffer } from './types.js';
 
-/** `LocalInstances` fits. */
-export interface InstanceSink {
-  put(config: InstanceConfig, facts: InstanceFacts): void;
-  remove(service: string, id: number): void;
-  update(reference: { readonly service: string; readonly id: number }, update: InstanceUpdate): unknown;
-}
-
-/** A SID that delivers to a registered node. */
-export interface RegisteredSid {
-  readonly sid: string;
-  readonly service: string;
-  readonly instance: number;
-  readonly node: string;
-  readonly address: string;
-  readonly interface: string;
-}
-
-export interface SidSink {
-  set(sid: RegisteredSid): void;
-  remove(sid: string): void;
-}
-
-export interface RegistryConfig {
-  readonly registration: RegistrationConfig;
-  readonly router: Pick<RouterConfig, 'name' | 'loopback' | 'locator' | 'sidStructure'>;
-  readonly servicePrefixes: readonly string[];
-  /** Instances of the configuration: their numbers, SIDs and services are not for nodes. */
-  readonly instances: readonly InstanceConfig[];
-  /** Of the pool model, by kind of chip. */
-  readonly coefficients?: Coefficients;
-}
-
-export interface RegistryParts {
-  readonly clock: Clock;
-  readonly events: EventLog;
-  readonly instances: InstanceSink;
-  readonly sids: SidSink;
-  /** The node interface whose link an address is on. */
-  readonly interfaceOf: (address: string) => string | undefined;
-  /** Takes in a run that a node observed; without it runs are not kept. */
-  readonly addRun?: (run: LabelledRun) => Modelled<LabelledRun>;
-  /** Something that is to outlive a restart changed. */
-  readonly onChange: () => void;
-}
-
-/** What is kept of a node over a restart of the router. */
-export interface SavedNode {
-  readonly description: NodeDescription;
-  readonly authenticated: Authentication;
-  readonly services: readonly (Allocation & { readonly service: string; readonly active: boolean })[];
-}
-
 const TICK_MS = 500;
-/** A SID stays so long after its instance is withdrawn: packets are under way until all entries know. */
-const SID_LINGER_MS = 5000;
-/** The same notice about a node is given once in this time. */
-const NOTICE_MS = 10_000;
 const CLOCK_JUMP_MS = 5000;
-/** First packets of one service ask for activation once in this time. */
-const DEMAND_MS = 200;
-
 const NOTHING_MODELLED: ModelledComputing = { computing: [], limited: [] };
 
 const REPORT = ['computing', 'memory', 'storage', 'interfaces', 'load'];
@@ -93,26 +33,18 @@ export class NodeRegistry {
   private readonly former: Record<string, bigint> = {};
   private readonly nodes = new Map<string, NodeRecord>();
   private readonly channels = new Map<NodeChannel, NodeRecord>();
-  /** Nodes that offer a service. */
-  private readonly offering = new Map<string, Set<NodeRecord>>();
-  /** Instance address -> node. */
-  private readonly addresses = new Map<string, string>();
-  private readonly lingering = new Map<string, Timer>();
-  private readonly demanded = new Map<string, number>();
-  private allocator: Allocator;
-  private prefixes: readonly Prefix[];
+  readonly activation: Activation;
+  private readonly grants: ServiceGrants;
+  private readonly notices: NodeNotices;
   private timer: Timer | undefined;
 
   constructor(
     private config: RegistryConfig,
     private readonly parts: RegistryParts,
   ) {
-    this.allocator = this.makeAllocator();
-    this.prefixes = config.servicePrefixes.map((text) => Prefix.from(text));
-  }
-
-  private makeAllocator(): Allocator {
-    return new Allocator(this.config.router, (service, { instance, sid }) => this.config.instances.some((entry) => entry.sid === sid || (entry.service === service && entry.id === instance)));
+    this.notices = new NodeNotices(parts.clock, parts.events);
+    this.grants = new ServiceGrants(config, parts, this.notices);
+    this.activation = new Activation(parts, this.grants, this.notices, () => this.config.registration.healthCheck);
   }
 
   start(saved: readonly SavedNode[]): void {
@@ -127,7 +59,7 @@ export class NodeRegistry {
   /** Ends all streams; what is announced stays as it is. */
   stop(): void {
     this.timer?.cancel();
-    for (const timer of this.lingering.values()) timer.cancel();
+    this.grants.stop();
     for (const channel of [...this.channels.keys()]) channel.close('unavailable', 'the router stops');
     this.channels.clear();
   }
@@ -135,7 +67,7 @@ export class NodeRegistry {
   /** To be called before the local instances take the same configuration: numbers that it gives to others are freed here. */
   configure(config: RegistryConfig): void {
     this.config = config;
-    this.prefixes = config.servicePrefixes.map((text) => Prefix.from(text));
+    this.grants.configure(config);
     for (const record of [...this.nodes.values()]) {
       const policy = this.policyOf(record.id);
       if (!policy) {
@@ -146,7 +78,8 @@ export class NodeRegistry {
       record.policy = policy;
       record.orchestration.times = config.registration;
       record.pace.setRate(config.registration.updatesPerSecond);
-      this.grant(record, record.description.services, true);
+      this.grant(record, record.description.services);
+      this.activation.sync(record);
     }
   }
 
@@ -209,9 +142,9 @@ export class NodeRegistry {
     if (!known) record.registeredAt = now;
     record.clockOffsetMs = stated.unixMs - clock.unixMs();
     record.counters.registrations++;
-    this.noteLimited(record, [...model.limited, ...judged.limited]);
-    const services = this.grant(record, judged.value.services, false);
-    this.notice(record, known ? 'node.resumed' : 'node.registered', 'info', known ? 'is back' : 'registered', 0);
+    this.notices.limited(record, [...model.limited, ...judged.limited]);
+    const services = this.grant(record, judged.value.services);
+    this.notices.notice(record, known ? 'node.resumed' : 'node.registered', 'info', known ? 'is back' : 'registered', 0);
     const { leaseMs, updateIntervalMs, threshold, activationTimeoutMs, healthCheck } = this.config.registration;
     channel.send({
       parameters: {
@@ -226,62 +159,15 @@ export class NodeRegistry {
         services,
       },
     });
-    this.command(record, record.orchestration.offer(this.granted(record), record.capacity, now));
-    this.sync(record);
+    this.activation.command(record, record.orchestration.offer(offersOf(record), record.capacity, now));
+    this.activation.sync(record);
     return record;
   }
 
-  private granted(record: NodeRecord): ServiceOffer[] {
-    return [...record.services.values()].map(({ offer }) => offer);
-  }
-
-  /** Grants or refuses each service; services that are no longer offered are taken away. `again`: what ran goes on. */
-  private grant(record: NodeRecord, offers: readonly ServiceOffer[], again: boolean): ServiceGrant[] {
-    const kept = new Set<string>();
-    const grants = offers.map((offer): ServiceGrant => {
-      const known = record.services.get(offer.service);
-      const error = this.refusalOf(record, offer);
-      const interfaceName = record.policy.interface ?? this.parts.interfaceOf(offer.address);
-      const allocation = error === undefined ? this.allocator.allocate(record.id, offer.service) : undefined;
-      if (!allocation || interfaceName === undefined) {
-        const reason = error ?? (interfaceName === undefined ? `${offer.address} is on no link of a node interface` : 'all instance numbers are given out');
-        record.counters.refused++;
-        this.notice(record, 'node.service-refused', 'warning', `service ${offer.service} is refused: ${reason}`, NOTICE_MS);
-        return { service: offer.service, instance: 0, sid: '', error: reason };
-      }
-      kept.add(offer.service);
-      if (known && known.sid !== allocation.sid) this.withdraw(record, known);
-      record.services.set(offer.service, { offer, ...allocation, interface: interfaceName, load: known?.load, serviceDelay: known?.serviceDelay });
-      this.addresses.set(offer.address, record.id);
-      const others = this.offering.get(offer.service) ?? new Set();
-      this.offering.set(offer.service, others.add(record));
-      this.lingering.get(allocation.sid)?.cancel();
-      this.lingering.delete(allocation.sid);
-      this.parts.sids.set({ ...allocation, service: offer.service, node: record.id, address: offer.address, interface: interfaceName });
-      return { service: offer.service, ...allocation, error: '' };
-    });
-    for (const granted of [...record.services.values()]) if (!kept.has(granted.offer.service)) this.drop(record, granted);
-    const used = new Set(this.granted(record).map(({ address }) => address));
-    for (const [address, owner] of this.addresses) if (owner === record.id && !used.has(address)) this.addresses.delete(address);
-    if (again) this.sync(record);
+  private grant(record: NodeRecord, offers: readonly ServiceOffer[]): ServiceGrant[] {
+    const grants = this.grants.grant(record, offers);
     this.parts.onChange();
     return grants;
-  }
-
-  /** Why a node may not offer this. */
-  private refusalOf(record: NodeRecord, { service, address }: ServiceOffer): string | undefined {
-    const bytes = parseIp(service)!;
-    const inside = (prefixes: readonly string[], octets: Uint8Array): boolean => prefixes.some((text) => Prefix.from(text).contains(octets));
-    if (!this.prefixes.some((prefix) => prefix.contains(bytes))) return `${service} is in no service prefix of this router`;
-    if (!inside(record.policy.services, bytes)) return `node ${record.id} may not announce ${service}`;
-    const at = parseIp(address)!;
-    if (at.length !== bytes.length) return `the instance address ${address} is of another IP version than ${service}: no SID delivers packets of one to the other`;
-    if (this.prefixes.some((prefix) => prefix.contains(at))) return `the instance address ${address} is inside a service prefix`;
-    if (record.policy.addresses.length > 0 && !inside(record.policy.addresses, at)) return `node ${record.id} may not use the address ${address}`;
-    if (address === this.config.router.loopback) return `${address} is the router's own address`;
-    const owner = this.addresses.get(address);
-    if (owner !== undefined && owner !== record.id) return `${address} is the address of node ${owner}`;
-    return undefined;
   }
 
   /** Step 4: an update, or a sign of life. */
@@ -294,7 +180,7 @@ export class NodeRegistry {
     if (verdict === 'flood') {
       record.counters.floods++;
       const reason = `more than ${this.config.registration.updatesPerSecond} updates a second are gathered, and this was far more`;
-      this.notice(record, 'node.flood', 'warning', `its stream is ended: ${reason}`, NOTICE_MS);
+      this.notices.notice(record, 'node.flood', 'warning', `its stream is ended: ${reason}`, NOTICE_MS);
       this.detached(channel);
       channel.close('exhausted', reason);
       return;
@@ -319,7 +205,7 @@ export class NodeRegistry {
       const added = granted ? this.parts.addRun?.(run) : refused(`it offers no service ${flat.service.slice(0, 64)}`);
       if (!added || added.ok) continue;
       record.counters.refused++;
-      this.notice(record, 'node.run-refused', 'warning', `an observed run is refused: ${added.reason}`, NOTICE_MS);
+      this.notices.notice(record, 'node.run-refused', 'warning', `an observed run is refused: ${added.reason}`, NOTICE_MS);
     }
   }
 
@@ -336,19 +222,19 @@ export class NodeRegistry {
     const judged = judgeUpdate(stated, record.description, record.policy.limits);
     if (!judged.ok) {
       record.counters.refused++;
-      if (this.notice(record, 'node.update-refused', 'warning', `an update is refused: ${judged.reason}`, NOTICE_MS)) record.channel?.send({ limited: { reason: judged.reason } });
+      if (this.notices.notice(record, 'node.update-refused', 'warning', `an update is refused: ${judged.reason}`, NOTICE_MS)) record.channel?.send({ limited: { reason: judged.reason } });
       return;
     }
-    this.noteLimited(record, judged.limited);
+    this.notices.limited(record, judged.limited);
     const update = judged.value;
     const offset = update.unixMs - clock.unixMs();
     if (Math.abs(offset - record.clockOffsetMs) > CLOCK_JUMP_MS) {
       record.counters.clockJumps++;
-      this.notice(record, 'node.clock-jump', 'warning', `its clock jumped by ${Math.round(offset - record.clockOffsetMs)} ms; times are taken from this router's clock`, NOTICE_MS);
+      this.notices.notice(record, 'node.clock-jump', 'warning', `its clock jumped by ${Math.round(offset - record.clockOffsetMs)} ms; times are taken from this router's clock`, NOTICE_MS);
     }
     record.clockOffsetMs = offset;
     const factsChanged = record.merge(update);
-    if (update.measured.length > 0) this.noteLimited(record, record.remodel(update.measured, now, this.config.coefficients ?? {}));
+    if (update.measured.length > 0) this.notices.limited(record, record.remodel(update.measured, now, this.config.coefficients ?? {}));
     const commands: ServiceCommand[] = [];
     let statesChanged = false;
     const touched = new Set<string>();
@@ -364,12 +250,12 @@ export class NodeRegistry {
       if (report.state === undefined || report.state === record.orchestration.machines.get(report.service)?.state) continue;
       statesChanged = true;
       commands.push(...record.orchestration.report(report.service, report.state, report.reason ?? '', now));
-      this.notice(record, `service.${report.state}`, report.state === 'failed' ? 'warning' : 'info', `service ${report.service} is ${report.state}${report.reason ? `: ${report.reason}` : ''}`, 0);
+      this.notices.notice(record, `service.${report.state}`, report.state === 'failed' ? 'warning' : 'info', `service ${report.service} is ${report.state}${report.reason ? `: ${report.reason}` : ''}`, 0);
     }
     this.takeRuns(record, update.runs ?? []);
-    this.command(record, commands);
-    if (statesChanged || commands.length > 0 || factsChanged) this.sync(record);
-    else for (const granted of record.services.values()) if (update.computing.length > 0 || touched.has(granted.offer.service)) this.refresh(record, granted);
+    this.activation.command(record, commands);
+    if (statesChanged || commands.length > 0 || factsChanged) this.activation.sync(record);
+    else for (const granted of record.services.values()) if (update.computing.length > 0 || touched.has(granted.offer.service)) this.activation.refresh(record, granted);
   }
 
   /** The stream of a node ended without a log-out: its lease runs on. */
@@ -378,7 +264,7 @@ export class NodeRegistry {
     if (!record) return;
     this.channels.delete(channel);
     record.channel = undefined;
-    this.notice(record, 'node.lost', 'warning', `its stream ended; the lease runs for another ${Math.round(Math.max(0, record.heardAt + record.leaseMs - this.parts.clock.now()))} ms`, 0);
+    this.notices.notice(record, 'node.lost', 'warning', `its stream ended; the lease runs for another ${Math.round(Math.max(0, record.heardAt + record.leaseMs - this.parts.clock.now()))} ms`, 0);
   }
 
   /** Step 5. */
@@ -387,114 +273,21 @@ export class NodeRegistry {
     if (record) this.forget(record, 'node.logged-out', 'info', `logged out${reason === '' ? '' : `: ${reason.replace(/[^\x20-\x7e]/g, ' ').slice(0, 256)}`}`);
   }
 
-  /** First packets came for a service that has no candidate. */
-  demand(service: string): void {
-    const offering = this.offering.get(service);
-    if (!offering) return;
-    const now = this.parts.clock.now();
-    if (now - (this.demanded.get(service) ?? -Infinity) < DEMAND_MS) return;
-    this.demanded.set(service, now);
-    const attached = [...offering].filter(({ channel }) => channel);
-    // One node is enough; a node where it is on its way will do.
-    if (attached.some((record) => ['activating', 'active'].includes(record.orchestration.machines.get(service)?.state ?? ''))) return;
-    for (const record of attached) {
-      const commands = record.orchestration.demand(service, now);
-      if (commands.length === 0) continue;
-      this.command(record, commands);
-      this.sync(record);
-      return;
-    }
-  }
-
-  /** Whether a node offers to run a service when it is asked for. */
-  offersOnDemand(service: string): boolean {
-    for (const record of this.offering.get(service) ?? []) if (record.services.get(service)?.offer.mode === 'on-demand') return true;
-    return false;
-  }
-
-  /** Services on demand that do not run and would be activated by first packets, as they are announced: each by its first node that could run it. */
-  dormant(sid: SidInfo): ReadonlyMap<string, Instance> {
-    const now = this.parts.clock.now();
-    const found = new Map<string, Instance>();
-    for (const [service, records] of this.offering) {
-      for (const record of records) {
-        const granted = record.services.get(service);
-        if (!record.channel || !granted || !record.orchestration.couldRun(service, now)) continue;
-        found.set(service, record.dormantInstance(granted, sid));
-        break;
-      }
-    }
-    return found;
-  }
-
   /** An operator runs or stops a service. Throws Refusal when that cannot be. */
   setService(node: string, service: string, active: boolean): RegisteredServiceView {
     const record = this.nodes.get(node);
     if (!record) throw new Refusal('notFound', `no registered node ${node}`);
-    if (!record.services.has(service)) throw new Refusal('notFound', `node ${node} offers no service ${service}`);
-    if (!record.channel) throw new Refusal('unavailable', `node ${node} is not attached`);
-    const { commands, refusal } = record.orchestration.set(service, active, this.parts.clock.now());
-    if (refusal !== undefined) throw new Refusal('unavailable', refusal);
-    this.command(record, commands);
-    this.sync(record);
+    this.activation.set(record, service, active);
     return record.view(this.parts.clock.now()).services.find((view) => view.service === service)!;
   }
 
-  private command(record: NodeRecord, commands: readonly ServiceCommand[]): void {
-    for (const command of commands) {
-      this.notice(record, command.active ? 'service.activate' : 'service.deactivate', 'info', `is asked to ${command.active ? 'activate' : 'deactivate'} ${command.service}: ${command.reason}`, 0);
-      record.channel?.send({ command });
-    }
-  }
-
-  /** Puts active services among the local instances and takes the others out. */
-  private sync(record: NodeRecord): void {
-    for (const granted of record.services.values()) {
-      if (record.isActive(granted.offer.service)) {
-        this.parts.instances.put(record.instanceConfig(granted, this.config.registration.healthCheck), record.facts(granted));
-        this.refresh(record, granted);
-      } else this.parts.instances.remove(granted.offer.service, granted.instance);
-    }
-    this.parts.onChange();
-  }
-
-  private refresh(record: NodeRecord, granted: GrantedService): void {
-    if (!record.isActive(granted.offer.service)) return;
-    this.parts.instances.update(
-      { service: granted.offer.service, id: granted.instance },
-      { computing: record.computingUnder(granted.load?.utilisation), load: granted.load, serviceDelay: granted.serviceDelay, health: undefined },
-    );
-  }
-
-  /** Withdraws a service now; its SID goes when no packet can be under way any more. */
-  private withdraw(record: NodeRecord, { offer, instance, sid }: GrantedService): void {
-    this.parts.instances.remove(offer.service, instance);
-    this.offering.get(offer.service)?.delete(record);
-    if (this.offering.get(offer.service)?.size === 0) this.offering.delete(offer.service);
-    this.lingering.get(sid)?.cancel();
-    this.lingering.set(
-      sid,
-      this.parts.clock.setTimeout(() => {
-        this.lingering.delete(sid);
-        this.parts.sids.remove(sid);
-      }, SID_LINGER_MS),
-    );
-  }
-
-  private drop(record: NodeRecord, granted: GrantedService): void {
-    record.services.delete(granted.offer.service);
-    this.allocator.release(record.id, granted.offer.service);
-    this.withdraw(record, granted);
-  }
-
   private forget(record: NodeRecord, type: string, severity: Severity, text: string): void {
-    for (const granted of [...record.services.values()]) this.drop(record, granted);
-    for (const { address } of record.description.services) if (this.addresses.get(address) === record.id) this.addresses.delete(address);
+    this.grants.forget(record);
     if (record.channel) this.channels.delete(record.channel);
     record.channel = undefined;
     this.nodes.delete(record.id);
     addTo(this.former, record.counters);
-    this.notice(record, type, severity, text, 0);
+    this.notices.notice(record, type, severity, text, 0);
     this.parts.onChange();
   }
 
@@ -509,8 +302,8 @@ export class NodeRegistry {
       }
       const commands = record.channel ? record.orchestration.tick(now) : [];
       if (commands.length === 0) continue;
-      this.command(record, commands);
-      this.sync(record);
+      this.activation.command(record, commands);
+      this.activation.sync(record);
     }
   }
 
@@ -525,11 +318,11 @@ export class NodeRegistry {
     record.restored = true;
     record.leaseMs = registration.restartWaitMs;
     this.nodes.set(record.id, record);
-    for (const saved of services) this.allocator.restore(record.id, saved.service, saved);
-    this.grant(record, judged.value.services, false);
+    this.grants.restore(record, services);
+    this.grant(record, judged.value.services);
     const active = new Set(services.filter((saved) => saved.active).map(({ service }) => service));
-    record.orchestration.offer(this.granted(record).map((offer) => ({ ...offer, active: active.has(offer.service) })), record.capacity, now);
-    this.sync(record);
+    record.orchestration.offer(offersOf(record).map((offer) => ({ ...offer, active: active.has(offer.service) })), record.capacity, now);
+    this.activation.sync(record);
   }
 
   /** What is to be kept over a restart. */
@@ -557,33 +350,14 @@ export class NodeRegistry {
     return [...this.nodes.values()].map((record) => record.view(now));
   }
 
-  private noteLimited(record: NodeRecord, reasons: readonly string[]): void {
-    for (const reason of reasons) {
-      record.counters.limited++;
-      if (this.notice(record, 'node.limited', 'warning', reason, NOTICE_MS)) record.channel?.send({ limited: { reason } });
-    }
-  }
-
-  /** A node that was not let in; anybody can cause this, so the log hears of it seldom. */
+  /** A node that was not let in. */
   refusedNode(node: string, reason: string): void {
     this.counters.refusedNodes++;
-    const now = this.parts.clock.now();
-    if (now - this.refusalNoticedAt < NOTICE_MS / 10) return;
-    this.refusalNoticedAt = now;
-    this.parts.events.emit('awareness', 'node.refused', 'warning', `node ${node.replace(/[^\w.-]/g, '?').slice(0, 63)} is refused: ${reason}`, {});
-  }
-
-  private refusalNoticedAt = -Infinity;
-
-  /** Emits an event about a node; false when the same kind was told within `everyMs`. */
-  private notice(record: NodeRecord, type: string, severity: Severity, text: string, everyMs: number): boolean {
-    const now = this.parts.clock.now();
-    if (everyMs > 0 && now - (record.noticed.get(type) ?? -Infinity) < everyMs) return false;
-    record.noticed.set(type, now);
-    this.parts.events.emit('awareness', type, severity, `node ${record.id}: ${text}`, { node: record.id });
-    return true;
+    this.notices.refused(node, reason);
   }
 }
+
+const offersOf = (record: NodeRecord): ServiceOffer[] => [...record.services.values()].map(({ offer }) => offer);
 
 function addTo(sums: Record<string, bigint>, counters: object): void {
   for (const [name, value] of Object.entries(counters) as [string, bigint][]) sums[name] = (sums[name] ?? 0n) + value;

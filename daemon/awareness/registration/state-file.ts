@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { cpn } from '../../../proto/gen/cpn.js';
 import { toValues } from '../../../proto/values.js';
 import type { Clock, Timer } from '../../clock.js';
-import type { SavedNode } from './registry.js';
+import type { SavedNode } from './parts.js';
 import type { NodeDescription } from './types.js';
 
 const VERSION = 1;

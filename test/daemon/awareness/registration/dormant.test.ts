@@ -67,7 +67,7 @@ describe('what a registry could run on demand', () => {
     const scene = new Scene();
     const channel = scene.attach({ services: [onDemand()] });
     const { instance } = channel.parameters.services[0]!;
-    const found = scene.registry.dormant(SID).get(SERVICE)!;
+    const found = scene.registry.activation.dormant(SID).get(SERVICE)!;
     assert.deepEqual(
       { id: found.id, aggregate: found.aggregate, sid: found.sid, computing: found.computing, load: found.load, serviceDelay: found.serviceDelay },
       { id: instance, aggregate: true, sid: SID, computing: [{ class: 2, chip: 0, total: 2_000_000_000_000n, residual: 2_000_000_000_000n }], load: undefined, serviceDelay: undefined },
@@ -75,7 +75,7 @@ describe('what a registry could run on demand', () => {
   });
 
   it('is none that is always there, by hand, held by an operator, too large, or of a node that is gone', () => {
-    const none = (scene: Scene): void => assert.equal(scene.registry.dormant(SID).size, 0);
+    const none = (scene: Scene): void => assert.equal(scene.registry.activation.dormant(SID).size, 0);
     const scene = new Scene();
     for (const mode of ['always', 'manual'] as const) {
       scene.attach({ services: [onDemand({ mode })] });
@@ -84,11 +84,11 @@ describe('what a registry could run on demand', () => {
     scene.attach({ services: [onDemand({ demand: [{ class: 'parallel', operations: 1n << 50n }] })] });
     none(scene);
     const channel = scene.attach({ services: [onDemand()] });
-    assert.equal(scene.registry.dormant(SID).size, 1);
+    assert.equal(scene.registry.activation.dormant(SID).size, 1);
     scene.registry.setService('node1', SERVICE, false);
     none(scene);
     const other = scene.attach({ services: [onDemand({ service: OTHER })] });
-    assert.deepEqual([...scene.registry.dormant(SID).keys()], [OTHER]);
+    assert.deepEqual([...scene.registry.activation.dormant(SID).keys()], [OTHER]);
     scene.registry.detached(other);
     none(scene);
     assert.ok(channel.closed);
@@ -97,13 +97,13 @@ describe('what a registry could run on demand', () => {
   it('stays so while it is activated, and is no more for a while when that failed', () => {
     const scene = new Scene();
     scene.attach({ services: [onDemand()] });
-    scene.registry.demand(SERVICE);
+    scene.registry.activation.demand(SERVICE);
     assert.equal(scene.node().services[0]!.state, 'activating');
-    assert.equal(scene.registry.dormant(SID).size, 1);
+    assert.equal(scene.registry.activation.dormant(SID).size, 1);
     scene.clock.advance(6000);
     assert.equal(scene.node().services[0]!.state, 'failed');
-    assert.equal(scene.registry.dormant(SID).size, 0);
+    assert.equal(scene.registry.activation.dormant(SID).size, 0);
     scene.clock.advance(1500);
-    assert.equal(scene.registry.dormant(SID).size, 1);
+    assert.equal(scene.registry.activation.dormant(SID).size, 1);
   });
 });

@@ -298,8 +298,8 @@ describe('services on demand', () => {
     const scene = new Scene();
     const channel = scene.attach({ services: [onDemand] });
     assert.deepEqual(scene.announced, []);
-    scene.registry.demand('2001:db8:5e::99');
-    for (let i = 0; i < 50; i++) scene.registry.demand(SERVICE);
+    scene.registry.activation.demand('2001:db8:5e::99');
+    for (let i = 0; i < 50; i++) scene.registry.activation.demand(SERVICE);
     assert.deepEqual(channel.commands, [`+${SERVICE}`]);
     scene.registry.update(channel, update(scene.clock, { services: [{ service: SERVICE, state: 'active', reason: '', load: undefined, serviceDelay: undefined }] }));
     assert.deepEqual(scene.announced, [SERVICE]);
@@ -310,7 +310,7 @@ describe('services on demand', () => {
     const channel = scene.attach({ services: [onDemand, lower] });
     assert.deepEqual(scene.announced, [OTHER]);
     scene.clock.advance(1000);
-    scene.registry.demand(SERVICE);
+    scene.registry.activation.demand(SERVICE);
     assert.deepEqual(channel.commands, [`-${OTHER}`]);
     assert.deepEqual(scene.announced, []);
     scene.registry.update(channel, update(scene.clock, { services: [{ service: OTHER, state: 'inactive', reason: '', load: undefined, serviceDelay: undefined }] }));
@@ -331,17 +331,17 @@ describe('services on demand', () => {
   it('fail when they do not become active in time, and are tried again by later demand only after a pause', () => {
     const scene = new Scene();
     const channel = scene.attach({ services: [onDemand] });
-    scene.registry.demand(SERVICE);
+    scene.registry.activation.demand(SERVICE);
     for (let i = 0; i < 12; i++) {
       scene.clock.advance(500);
       scene.registry.update(channel, update(scene.clock));
     }
     assert.equal(scene.node().services[0]!.state, 'failed');
     assert.deepEqual(channel.commands, [`+${SERVICE}`, `-${SERVICE}`]);
-    scene.registry.demand(SERVICE);
+    scene.registry.activation.demand(SERVICE);
     assert.equal(channel.commands.length, 2);
     scene.clock.advance(1500);
-    scene.registry.demand(SERVICE);
+    scene.registry.activation.demand(SERVICE);
     assert.deepEqual(channel.commands.at(-1), `+${SERVICE}`);
   });
 });

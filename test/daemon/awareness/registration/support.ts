@@ -1,6 +1,7 @@
 /** A registry over fakes: what it would tell the local instances, the kernel and the nodes is kept. */
 import type { LabelledRun } from '../../../../daemon/computing/model/history.js';
-import { NodeRegistry, type RegistryConfig, type RegisteredSid, type SavedNode } from '../../../../daemon/awareness/registration/registry.js';
+import type { RegisteredSid, RegistryConfig, SavedNode } from '../../../../daemon/awareness/registration/parts.js';
+import { NodeRegistry } from '../../../../daemon/awareness/registration/registry.js';
 import type { NodeChannel } from '../../../../daemon/awareness/registration/node.js';
 import type { NodeDescription, NodeUpdate, RouterMessage, ServiceOffer } from '../../../../daemon/awareness/registration/types.js';
 import type { InstanceFacts, InstanceUpdate } from '../../../../daemon/awareness/instance.js';
