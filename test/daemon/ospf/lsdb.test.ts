@@ -162,10 +162,15 @@ describe('Link-state database (RFC 2328 sections 12 to 14)', () => {
     wire.tap = (bytes, source) => {
       if (source === a.linkLocal('eth0') && bytes[1] === 4) answers++;
     };
-    injectUpdate(wire, b, [lsaOf(4, 'older')], a);
+    for (let i = 0; i < 10; i++) {
+      injectUpdate(wire, b, [lsaOf(4, 'older')], a);
+      network.clock.advance(50);
+    }
+    assert.equal(answers, 1, 'once in MinLSArrival');
+    network.seconds(1);
     injectUpdate(wire, b, [lsaOf(4, 'older')], a);
     network.clock.advance(1);
-    assert.equal(answers, 1, 'once in MinLSArrival');
+    assert.equal(answers, 2);
   });
 
   test('an LSA of MaxAge that nobody has is acknowledged and forgotten', () => {
