@@ -2,9 +2,14 @@
 import type { Clock, Timer } from '../clock.js';
 import { SLICE } from './constants.js';
 
-export class AgeWheel<T> {
+/** Something that waits in the wheel, and remembers where. */
+export interface Ageing {
+  /** Second in which it is due; undefined: it does not wait. */
+  dueAt: number | undefined;
+}
+
+export class AgeWheel<T extends Ageing> {
   private readonly slots = new Map<number, Set<T>>();
-  private readonly places = new Map<T, number>();
   private second: number;
   private timer: Timer | undefined;
 
@@ -33,13 +38,13 @@ export class AgeWheel<T> {
     let slot = this.slots.get(at);
     if (!slot) this.slots.set(at, (slot = new Set()));
     slot.add(item);
-    this.places.set(item, at);
+    item.dueAt = at;
   }
 
   cancel(item: T): void {
-    const at = this.places.get(item);
+    const at = item.dueAt;
     if (at === undefined) return;
-    this.places.delete(item);
+    item.dueAt = undefined;
     const slot = this.slots.get(at);
     slot?.delete(item);
     if (slot?.size === 0) this.slots.delete(at);

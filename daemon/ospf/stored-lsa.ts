@@ -1,4 +1,5 @@
 /** One instance of an LSA in the link-state database. */
+import type { Ageing } from './age-wheel.js';
 import { LS_REFRESH_TIME } from './constants.js';
 import { type FloodingScope, type Lsa, type LsaBody, type LsaHeader, type LsaKey, LSA_HEADER_LENGTH, MAX_AGE } from './wire/types.js';
 
@@ -7,7 +8,8 @@ export type StoredScope = Exclude<FloodingScope, 'reserved'>;
 /** What names an LSA within its scope; of link scope, the interface is named beside it. */
 export const lsaKey = ({ type, id, router }: LsaKey): string => `${type} ${id} ${router}`;
 
-export class StoredLsa implements Lsa {
+export class StoredLsa implements Lsa, Ageing {
+  dueAt: number | undefined;
   /** Retransmission lists that hold it. */
   retransmissions = 0;
   /** When it was last sent to somebody who had sent an older one, ms (RFC 2328 section 13, step 8). */

@@ -77,8 +77,9 @@ export class OspfLab extends BgpLab {
   frr(node: string, configuration: string): (command: string) => string {
     const directory = join(this.directory, node);
     mkdirSync(directory);
+    // The daemons change to a user of their own.
     for (const path of [this.directory, directory]) chmodSync(path, 0o777);
-    const common = ['-z', `${directory}/zserv.api`, '--vty_socket', directory, '-u', 'root', '-g', 'root', '-P', '0', '--log', 'stdout'];
+    const common = ['-z', `${directory}/zserv.api`, '--vty_socket', directory, '-P', '0', '--log', 'stdout'];
     this.start(node, ['/usr/lib/frr/zebra', '-f', this.file(`${node}-zebra.conf`, `hostname ${node}\n`), '-i', `${directory}/zebra.pid`, ...common]);
     this.start(node, ['/usr/lib/frr/ospf6d', '-f', this.file(`${node}.conf`, configuration), '-i', `${directory}/ospf6d.pid`, ...common]);
     return (command) => this.exec(node, 'vtysh', '--vty_socket', directory, '-c', command);
