@@ -40,7 +40,7 @@ describe('OSPFv3 with FRR and BIRD', { skip: !isRoot || !has('/usr/lib/frr/ospf6
       lab.wire('frr', 'bird');
       lab.wire('bird', 'them');
       const p2p = ['ipv6 ospf6 network point-to-point'];
-      const vtysh = lab.frr('frr', `${frrInterface('to-us', p2p)}${frrInterface('to-bird', p2p)}router ospf6\n ospf6 router-id 10.0.0.2\n redistribute connected\nexit\n`);
+      const vtysh = await lab.frr('frr', `${frrInterface('to-us', p2p)}${frrInterface('to-bird', p2p)}router ospf6\n ospf6 router-id 10.0.0.2\n redistribute connected\nexit\n`);
       const birdc = lab.bird('bird', bird('10.0.0.3', [birdInterface('to-frr', ['type ptp;']), birdInterface('to-them', ['type ptp;'])]));
       const us = lab.engine('us', engineConfig('10.0.0.1', [port('to-frr', 'point-to-point')]));
       const them = lab.engine('them', engineConfig('10.0.0.4', [port('to-bird', 'point-to-point')]));
@@ -86,7 +86,7 @@ describe('OSPFv3 with FRR and BIRD', { skip: !isRoot || !has('/usr/lib/frr/ospf6
         for (const [name, prefix] of [['us', 1], ['frr', 2], ['bird', 3], ['them', 4]] as const) lab.router(name, `2001:db8:${prefix}::1/128`);
         lab.bridge('lan', ['us', 'frr', 'bird', 'them']);
         for (const [name, number] of [['us', 1], ['frr', 2], ['bird', 3], ['them', 4]] as const) lab.exec(name, 'ip', 'addr', 'add', `2001:db8:99::${number}/64`, 'dev', 'lan0', 'nodad');
-        const vtysh = lab.frr('frr', `${frrInterface('lan0', ['ipv6 ospf6 network broadcast', `ipv6 ospf6 priority ${frrs}`])}router ospf6\n ospf6 router-id 10.0.0.2\nexit\n`);
+        const vtysh = await lab.frr('frr', `${frrInterface('lan0', ['ipv6 ospf6 network broadcast', `ipv6 ospf6 priority ${frrs}`])}router ospf6\n ospf6 router-id 10.0.0.2\nexit\n`);
         const birdc = lab.bird('bird', bird('10.0.0.3', [birdInterface('lan0', ['type broadcast;', 'priority 1;'])]));
         const us = lab.engine('us', engineConfig('10.0.0.1', [port('lan0', 'broadcast', { priority: ours })]));
         const them = lab.engine('them', engineConfig('10.0.0.4', [port('lan0', 'broadcast', { priority: 0 })]));
@@ -121,27 +121,39 @@ describe('OSPFv3 with FRR and BIRD', { skip: !isRoot || !has('/usr/lib/frr/ospf6
       }));
   }
 
-  test('an MTU mismatch keeps FRR in ExStart until mtu-ignore, and an Authentication Trailer is verified both ways', () =>
+  test('an MTU mismatch keeps FRR in ExStart until mtu-ignore', () =>
     withOspfLab('mtu', async (lab) => {
       lab.router('us');
       lab.router('frr');
       lab.wire('us', 'frr');
       lab.exec('us', 'ip', 'link', 'set', 'to-frr', 'mtu', '1400');
-      const key = 'a secret of sixty';
-      const vtysh = lab.frr(
-        'frr',
-        `${frrInterface('to-us', ['ipv6 ospf6 network point-to-point', `ipv6 ospf6 authentication key-id 7 hash-algo hmac-sha-256 key ${key.replaceAll(' ', '_')}`])}router ospf6\n ospf6 router-id 10.0.0.2\nexit\n`,
-      );
-      const authentication = [{ keyId: 7, algorithm: 'hmac-sha-256', password: key.replaceAll(' ', '_') }] as const;
-      const us = lab.engine('us', engineConfig('10.0.0.1', [port('to-frr', 'point-to-point', { authentication })]));
-      await eventually('packets dropped for their MTU', async () => ((await us.show()).interfaces[0]?.counters['dropped mtu'] ?? 0) > 0);
-      assert.equal((await us.show()).neighbors[0]?.state, 'ExStart');
-      await us.run({ do: 'reconfigure', config: engineConfig('10.0.0.1', [port('to-frr', 'point-to-point', { authentication, mtuIgnore: true })]) });
+      const vtysh = await lab.frr('frr', `${frrInterface('to-us', ['ipv6 ospf6 network point-to-point'])}router ospf6\n ospf6 router-id 10.0.0.2\nexit\n`);
+      const us = lab.engine('us', engineConfig('10.0.0.1', [port('to-frr', 'point-to-point')]));
+      await eventually('ExStart without an end', async () => {
+        const { interfaces, neighbors } = await us.show();
+        return (interfaces[0]?.counters['dropped mtu'] ?? 0) >= 3 && neighbors[0]?.state === 'ExStart';
+      });
+      await us.run({ do: 'reconfigure', config: engineConfig('10.0.0.1', [port('to-frr', 'point-to-point', { mtuIgnore: true })]) });
       await us.full('10.0.0.2');
       await eventually('FRR sees us', () => vtysh('show ipv6 ospf6 neighbor').includes('Full'));
-      // A key that FRR does not have: it hears us no longer, we hear it no longer.
-      await us.run({ do: 'reconfigure', config: engineConfig('10.0.0.1', [port('to-frr', 'point-to-point', { authentication: [{ ...authentication[0], password: 'another' }], mtuIgnore: true })]) });
+    }));
+
+  test('an Authentication Trailer is verified both ways with BIRD, and another key ends the adjacency', () =>
+    withOspfLab('auth', async (lab) => {
+      lab.router('us');
+      lab.router('bird');
+      lab.wire('us', 'bird');
+      const secret = 'between us';
+      const birdc = lab.bird('bird', bird('10.0.0.3', [birdInterface('to-us', ['type ptp;', 'authentication cryptographic;', `password "${secret}" { id 7; algorithm hmac sha256; };`])]));
+      const withKey = (password: string): ReturnType<typeof engineConfig> =>
+        engineConfig('10.0.0.1', [port('to-bird', 'point-to-point', { authentication: [{ keyId: 7, algorithm: 'hmac-sha-256', password }] })]);
+      const us = lab.engine('us', withKey(secret));
+      await us.full('10.0.0.3');
+      await eventually('BIRD sees us', () => birdc('show ospf neighbors').includes('Full'));
+      await eventually('the external of BIRD', () => external(us, '2001:db8:b::/48'));
+      await us.run({ do: 'reconfigure', config: withKey('another') });
       await eventually('the neighbor is lost', async () => (await us.show()).neighbors.length === 0);
+      await eventually('BIRD lost us', () => !birdc('show ospf neighbors').includes('10.0.0.1'));
       assert.ok(((await us.show()).interfaces[0]?.counters['dropped authentication'] ?? 0) > 0);
     }));
 });

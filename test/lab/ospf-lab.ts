@@ -1,6 +1,6 @@
 /** Namespaces with our OSPFv3 engine and stock routers in them, for the interoperability tests. */
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -28,11 +28,17 @@ export class OspfDriver {
   }
 
   async full(routerId: string, seconds = 20): Promise<void> {
-    await eventually(
-      `adjacency with ${routerId}`,
-      async () => (await this.show()).neighbors.some((neighbor) => neighbor.routerId === routerId && neighbor.state === 'Full'),
-      seconds,
-    );
+    try {
+      await eventually(
+        `adjacency with ${routerId}`,
+        async () => (await this.show()).neighbors.some((neighbor) => neighbor.routerId === routerId && neighbor.state === 'Full'),
+        seconds,
+      );
+    } catch (error) {
+      const { events, neighbors, interfaces } = await this.show();
+      console.error(JSON.stringify({ interfaces, neighbors, events: events.slice(-40) }));
+      throw error;
+    }
   }
 }
 
@@ -74,13 +80,15 @@ export class OspfLab extends BgpLab {
   }
 
   /** Stock zebra and ospf6d; returns a function for `vtysh -c`. */
-  frr(node: string, configuration: string): (command: string) => string {
+  async frr(node: string, configuration: string): Promise<(command: string) => string> {
     const directory = join(this.directory, node);
     mkdirSync(directory);
     // The daemons change to a user of their own.
     for (const path of [this.directory, directory]) chmodSync(path, 0o777);
     const common = ['-z', `${directory}/zserv.api`, '--vty_socket', directory, '-P', '0', '--log', 'stdout'];
     this.start(node, ['/usr/lib/frr/zebra', '-f', this.file(`${node}-zebra.conf`, `hostname ${node}\n`), '-i', `${directory}/zebra.pid`, ...common]);
+    // It tries again only after ten seconds.
+    await eventually('zebra listens', () => existsSync(`${directory}/zserv.api`));
     this.start(node, ['/usr/lib/frr/ospf6d', '-f', this.file(`${node}.conf`, configuration), '-i', `${directory}/ospf6d.pid`, ...common]);
     return (command) => this.exec(node, 'vtysh', '--vty_socket', directory, '-c', command);
   }
