@@ -1,6 +1,6 @@
 /**
  * An OSPFv3 router as a process of its own, for tests in network namespaces: one JSON command a line on stdin, one JSON answer a line on stdout.
- * Started with its configuration as JSON in argv. It reads its interfaces once.
+ * Started with its configuration as JSON in argv. It reads its interfaces until all have a link-local address, and not again.
  */
 import { execFileSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -45,21 +45,25 @@ interface AddressJson {
   readonly addr_info: readonly { readonly family: string; readonly local: string; readonly prefixlen: number; readonly scope: string; readonly tentative?: boolean }[];
 }
 
-function readLinks(engine: OspfEngine): void {
+/** Whether every interface of OSPF can be used. */
+function readLinks(engine: OspfEngine): boolean {
   for (const { ifindex: index, ifname: name, mtu, flags, addr_info: all } of JSON.parse(execFileSync('ip', ['-j', 'addr'], { encoding: 'utf8' })) as AddressJson[]) {
     const addresses = all.filter(({ family, tentative }) => family === 'inet6' && tentative !== true);
     const global = addresses.filter(({ scope }) => scope === 'global');
     const prefixes = global.map(({ local, prefixlen }) => Prefix.from(`${local}/${prefixlen}`));
     engine.setLink(name, { name, index, up: flags.includes('UP'), mtu, linkLocal: addresses.find(({ scope }) => scope === 'link')?.local, prefixes, loopback: flags.includes('LOOPBACK') });
   }
+  return engine.interfaceViews().every(({ linkLocal }) => linkLocal !== undefined);
 }
 
 function main(config: OspfConfig): void {
   const engine = new OspfEngine({ config, clock: systemClock, transport: new RawTransport(), random: Math.random });
   const events: OspfEvent[] = [];
   engine.onEvent((event) => events.push(event));
-  readLinks(engine);
   engine.start();
+  const reading = setInterval(() => {
+    if (readLinks(engine)) clearInterval(reading);
+  }, 100);
   const show = (): OspfShown => ({
     interfaces: engine.interfaceViews(),
     neighbors: engine.neighborViews(),
