@@ -28,7 +28,7 @@ export interface OspfLink {
   readonly loopback: boolean;
 }
 
-const keysOf = ({ authentication }: OspfInterfaceConfig): AuthenticationKey[] => authentication.map(({ keyId, algorithm, password }) => ({ keyId, algorithm, key: password }));
+const keysOf = ({ authentication }: OspfInterfaceConfig): AuthenticationKey[] => authentication.map(({ password, ...rest }) => ({ ...rest, key: password }));
 
 const IPV6_MINIMUM_MTU = 1280;
 const EVENT_INTERVAL_MS = 1000;

@@ -11,6 +11,8 @@ export interface OspfAuthentication {
   readonly keyId: number;
   readonly algorithm: AuthenticationAlgorithm;
   readonly password: string;
+  /** Cryptographic Protocol ID; absent: 1. FRR before 9.1 on little-endian machines has 256. */
+  readonly protocolId?: number;
 }
 
 export interface OspfInterfaceConfig {

@@ -134,8 +134,34 @@ describe('OSPFv3 with FRR and BIRD', { skip: !isRoot || !has('/usr/lib/frr/ospf6
         return (interfaces[0]?.counters['dropped mtu'] ?? 0) >= 3 && neighbors[0]?.state === 'ExStart';
       });
       await us.run({ do: 'reconfigure', config: engineConfig('10.0.0.1', [port('to-frr', 'point-to-point', { mtuIgnore: true })]) });
+      // FRR takes no smaller one either.
+      vtysh('configure terminal\ninterface to-us\nipv6 ospf6 mtu-ignore');
       await us.full('10.0.0.2');
       await eventually('FRR sees us', () => vtysh('show ipv6 ospf6 neighbor').includes('Full'));
+    }));
+
+  test('an Authentication Trailer is verified both ways with FRR', () =>
+    withOspfLab('frr-auth', async (lab) => {
+      lab.router('us');
+      lab.router('frr');
+      lab.wire('us', 'frr');
+      // Before version 9.1 in the order of its own octets.
+      const [, major, minor] = /version (\d+)\.(\d+)/.exec(lab.exec('frr', '/usr/lib/frr/ospf6d', '-v')) ?? [];
+      const isSwapped = Number(major) < 9 || (major === '9' && minor === '0');
+      const vtysh = await lab.frr(
+        'frr',
+        `${frrInterface('to-us', ['ipv6 ospf6 network point-to-point', 'ipv6 ospf6 authentication key-id 7 hash-algo hmac-sha-256 key between_us'])}router ospf6\n ospf6 router-id 10.0.0.2\nexit\n`,
+      );
+      const authentication = [{ keyId: 7, algorithm: 'hmac-sha-256', password: 'between_us', ...(isSwapped ? { protocolId: 0x0100 } : {}) }] as const;
+      const us = lab.engine('us', engineConfig('10.0.0.1', [port('to-frr', 'point-to-point', { authentication })]));
+      await us.full('10.0.0.2');
+      await eventually('FRR sees us', () => vtysh('show ipv6 ospf6 neighbor').includes('Full'));
+      // It goes on: sequence numbers of both sides grow.
+      const heard = async (): Promise<number> => (await us.show()).interfaces[0]?.counters['received hello'] ?? 0;
+      const before = await heard();
+      await eventually('more Hellos', async () => (await heard()) > before + 4);
+      assert.equal((await us.show()).interfaces[0]?.counters['dropped replay'], undefined);
+      assert.equal((await us.show()).neighbors[0]?.state, 'Full');
     }));
 
   test('an Authentication Trailer is verified both ways with BIRD, and another key ends the adjacency', () =>
