@@ -68,6 +68,7 @@ import type { BgpPolicyTest, BgpPolicyVerdict, BgpPolicyView } from './northboun
 const kindOf = (space: FlowSpace): FlowKind => (space === 'entry' ? { kind: 'entry', side: undefined } : { kind: 'border', side: space });
 
 const ESTABLISHED = 'Established';
+const UNPROTECTED = { backups: [], backupInstalled: false, backupActive: false } as const;
 
 const computingView = ({ class: kind, chip, total, residual }: Computing): ComputingView => ({
   class: nameOf(COMPUTING_CLASS_NAMES, kind),
@@ -158,7 +159,7 @@ export class FacadeOverRouter implements RouterFacade {
 
   *routes(): Generator<RouteView> {
     const kernel = this.dataplane.routes;
-    for (const { route, best, nextHops } of this.parts.unicast.rib.routes()) {
+    for (const { route, best, nextHops, backups } of this.parts.unicast.rib.routes()) {
       const owned = route.source === 'connected';
       const status = owned ? undefined : kernel.status(route.prefix);
       const hops = nextHops?.map(({ gateway, interface: name, weight }) => ({ via: gateway, interface: name, weight: weight ?? 1 }));
@@ -172,11 +173,14 @@ export class FacadeOverRouter implements RouterFacade {
         nextHops: hops ?? route.nextHops.map(({ gateway, interface: name, weight }) => ({ via: gateway, interface: name, weight: weight ?? 1 })),
         installed: best && (owned || status?.installed === true),
         error: best ? status?.error : 'not the best usable route',
+        backups: (backups ?? route.backups ?? []).map(({ protects, nextHop, segments }) => ({ protects, via: nextHop.gateway, interface: nextHop.interface, segments })),
+        backupInstalled: best && status?.backup?.installed === true,
+        backupActive: best && status?.backup?.active === true,
       };
     }
     for (const prefix of this.parts.config().cpn.servicePrefixes) {
       const status = kernel.status(prefix);
-      yield { prefix, source: 'service', peer: '', distance: 0, metric: 0, best: true, nextHops: [], installed: status?.installed ?? false, error: status?.error };
+      yield { prefix, source: 'service', peer: '', distance: 0, metric: 0, best: true, nextHops: [], installed: status?.installed ?? false, error: status?.error, ...UNPROTECTED };
     }
   }
 

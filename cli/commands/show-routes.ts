@@ -17,8 +17,14 @@ export function showRoutes(show: Command, session: Session): void {
           `${route.distance}/${route.metric}`,
           route.peer,
           route.best ? installed(route) : '',
+          [
+            route.backups.map(({ via, interface: name, segments }) => [via, `dev ${name}`, segments.length > 0 && `by ${segments.join(',')}`].filter(Boolean).join(' ')).join(', '),
+            route.backupActive ? '(in use)' : route.best && route.backups.length > 0 && !route.backupInstalled ? '(not installed)' : '',
+          ]
+            .filter(Boolean)
+            .join(' '),
         ]);
-        return table(['', 'PREFIX', 'SOURCE', 'NEXT HOPS', 'DIST/METRIC', 'PEER', 'INSTALLED'], rows, 'no routes');
+        return table(['', 'PREFIX', 'SOURCE', 'NEXT HOPS', 'DIST/METRIC', 'PEER', 'INSTALLED', 'BACKUP'], rows, 'no routes');
       });
     });
 }

@@ -71,6 +71,15 @@ export interface NextHopView {
   readonly weight: number;
 }
 
+export interface RouteBackupView {
+  /** Interfaces whose loss it survives. */
+  readonly protects: readonly string[];
+  readonly via: string | undefined;
+  readonly interface: string;
+  /** In travel order; empty: a loop-free alternate. */
+  readonly segments: readonly string[];
+}
+
 export interface RouteView {
   readonly prefix: string;
   readonly source: string; // connected, static, bgp, local, service
@@ -81,6 +90,10 @@ export interface RouteView {
   readonly nextHops: readonly NextHopView[];
   readonly installed: boolean;
   readonly error: string | undefined;
+  readonly backups: readonly RouteBackupView[];
+  readonly backupInstalled: boolean;
+  /** Packets take a backup now. */
+  readonly backupActive: boolean;
 }
 
 export interface SidView {

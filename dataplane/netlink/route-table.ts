@@ -247,21 +247,22 @@ export class KernelRouteTable implements RouteTable {
     if (!this.adjacencies.fail(interfaceName, gateway)) return 0;
     // Objects in one batch, whatever the number of routes; without objects each route is written.
     const switched = this.objects.refresh(true) + this.rework((entry) => !entry.object);
-    // Backups that led over what failed give way to others: nothing depends on that yet.
-    setImmediate(() => this.rework((entry) => entry.backup !== undefined));
+    // Backups that led over what failed give way to others where there are some: nothing depends on that yet.
+    setImmediate(() => this.rework(hasChoice));
     return switched;
   }
 
   restoreAdjacency(interfaceName: string, gateway?: string): void {
     if (!this.adjacencies.restore(interfaceName, gateway)) return;
     this.objects.refresh();
-    this.rework(() => true);
+    this.rework((entry) => !entry.object || entry.held !== entry.object || hasChoice(entry));
   }
 
   /** Looks at protected routes again; returns how many of them were to be written. */
   private rework(concerns: (entry: Entry) => boolean): number {
     const { busy } = this;
-    for (const entry of [...this.entries.values()]) if (entry.route && isProtected(entry.route.target) && concerns(entry)) this.work(entry);
+    const entries = [...this.entries.values()].filter((entry) => entry.route && isProtected(entry.route.target) && concerns(entry));
+    for (const entry of entries) this.work(entry);
     return this.busy - busy;
   }
 
@@ -804,6 +805,8 @@ function carrierStates(links: readonly Link[]): Map<string, string> {
 function namesOfChanged(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): Set<string> {
   return new Set([...before.keys(), ...after.keys()].filter((name) => before.get(name) !== after.get(name)));
 }
+
+const hasChoice = ({ route }: Entry): boolean => route !== undefined && isProtected(route.target) && route.target.backups.length > 1;
 
 const objectText = ({ object }: Entry): string | undefined => object && `object ${object.id}`;
 

@@ -96,9 +96,9 @@ export function encodeRoute(writer: MessageWriter, route: RouteMessage): void {
   if (destination.length > 0) writer.attribute(RTA_DST, destination.bytes);
   if (single?.gateway !== undefined) encodeGateway(writer, destination.family, single.gateway);
   if (single?.encapsulation) encodeEncapsulation(writer, single.encapsulation);
+  if (route.nextHopId !== undefined) writer.attributeU32(RTA_NH_ID, route.nextHopId);
   if (route.metric !== undefined) writer.attributeU32(RTA_PRIORITY, route.metric);
   if (table > 255) writer.attributeU32(RTA_TABLE, table);
-  if (route.nextHopId !== undefined) writer.attributeU32(RTA_NH_ID, route.nextHopId);
   if (others.length > 0) encodeNextHops(writer, destination.family, route.nextHops);
   if (single?.interfaceIndex !== undefined) writer.attributeU32(RTA_OIF, single.interfaceIndex);
   if (route.preferredSource !== undefined) writer.attribute(RTA_PREFSRC, addressOctets(route.preferredSource));

@@ -101,7 +101,7 @@ describe('show prints tables for people', () => {
     ['bgp neighbors', [/^state +Established for 1m01s$/m, /^add-path +receive$/m, /^last error +-$/m]],
     ['bgp routes', [/2001:db8:5e::1\/128 .*\* .*fc00:0:11::1 #1,#4294967295 +only path/, /higher MED/]],
     ['bgp policy', [/^from-core +1 +bogons +prefixList bogons +- +reject +18446744073709551615$/m, /^ +default +any route +accept +3$/m]],
-    ['routes', [/^\* +fc00:0:2::1\/128 +bgp +2001:db8::2 +200\/10 +fc00:0:100::1 +yes$/m, /no route to host/]],
+    ['routes', [/^\* +fc00:0:2::1\/128 +bgp +2001:db8::2 +200\/10 +fc00:0:100::1 +yes +-$/m, /no route to host/, / +yes +fe80::3 dev eth2 by fcbb:bb00:3:100::,fcbb:bb00:4:2:: \(in use\)$/m]],
     ['sids', [/fcbb:bb00:1:e001::\/128 +End.DX6 +table 254 +2001:db8:5e::1#1 +busy/]],
     ['interfaces', [/^eth1 +2 +client +up +1500 +2001:db8:c::1\/64$/m]],
     ['services', [/^2001:db8:5e::1 +2 +1 +1 +fc00:0:11::1#1 +7 +latency 50ms$/m, /^2001:db8:5e::2 +0 +0 +0 +- +0 +-$/m]],

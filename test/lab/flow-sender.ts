@@ -11,7 +11,7 @@ import { native } from '../../dataplane/native/index.js';
 import { upperLayerChecksum } from '../../dataplane/packet/checksum.js';
 import { finishOuterHeader } from '../../dataplane/packet/encapsulation.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
-import { IPV6_SOURCE, PROTOCOL_UDP, writeIpv6Header } from '../../dataplane/packet/ipv6.js';
+import { IPV6_DESTINATION, IPV6_SOURCE, PROTOCOL_UDP, writeIpv6Header } from '../../dataplane/packet/ipv6.js';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
@@ -28,6 +28,8 @@ export interface SenderSettings {
   readonly flows: number;
   /** Every flow comes from a /64 of its own, none of them the client's. */
   readonly spoofed: boolean;
+  /** Every flow goes to a /64 of its own, counted up from the destination's. */
+  readonly spread?: boolean;
   /** Octets of the IPv6 packet. */
   readonly octets: number;
   /** Header that it is encapsulated in, in hex; none by default. */
@@ -65,6 +67,7 @@ function buildFrames(settings: SenderSettings): Uint8Array {
     const udp = ip + 40;
     const view = new DataView(frames.buffer);
     if (settings.spoofed) view.setUint32(ip + IPV6_SOURCE + 4, flow + 1);
+    if (settings.spread) view.setUint32(ip + IPV6_DESTINATION + 4, view.getUint32(ip + IPV6_DESTINATION + 4) + flow);
     view.setUint16(udp, 1024 + (flow % 60_000));
     view.setUint16(udp + 2, 9000 + Math.floor(flow / 60_000));
     view.setUint16(udp + 4, payloadLength);

@@ -243,8 +243,12 @@ export class FakeFacade implements RouterFacade {
   }
 
   *routes(): ReturnType<RouterFacade['routes']> {
-    yield { prefix: 'fc00:0:2::1/128', source: 'bgp', peer: 'fc00:0:100::1', distance: 200, metric: 10, best: true, nextHops: [{ via: '2001:db8::2', interface: undefined, weight: 1 }], installed: true, error: undefined };
-    yield { prefix: '2001:db8:9::/48', source: 'static', peer: '', distance: 1, metric: 0, best: true, nextHops: [], installed: false, error: 'no route to host' };
+    const unprotected = { backups: [], backupInstalled: false, backupActive: false };
+    const backups = [{ protects: ['eth1'], via: 'fe80::3', interface: 'eth2', segments: ['fcbb:bb00:3:100::', 'fcbb:bb00:4:2::'] }];
+    const nextHops = [{ via: 'fe80::2', interface: 'eth1', weight: 1 }];
+    yield { prefix: 'fc00:0:4::1/128', source: 'ospf', peer: '', distance: 110, metric: 20, best: true, nextHops, installed: true, error: undefined, backups, backupInstalled: true, backupActive: true };
+    yield { prefix: 'fc00:0:2::1/128', source: 'bgp', peer: 'fc00:0:100::1', distance: 200, metric: 10, best: true, nextHops: [{ via: '2001:db8::2', interface: undefined, weight: 1 }], installed: true, error: undefined, ...unprotected };
+    yield { prefix: '2001:db8:9::/48', source: 'static', peer: '', distance: 1, metric: 0, best: true, nextHops: [], installed: false, error: 'no route to host', ...unprotected };
   }
 
   sids(): ReturnType<RouterFacade['sids']> {

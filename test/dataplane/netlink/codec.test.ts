@@ -8,6 +8,7 @@ import type { Encapsulation } from '../../../dataplane/netlink/encapsulation.js'
 import { ADDRESS_GENERATION, decodeLink, encodeLinkChange, encodeLinkRequest } from '../../../dataplane/netlink/link.js';
 import { decodeAnswer, splitMessages, type NetlinkMessage } from '../../../dataplane/netlink/message.js';
 import { decodeNeighbour, encodeNeighbour } from '../../../dataplane/netlink/neighbour.js';
+import { decodeNextHop, encodeNextHop, encodeNextHopId, type NextHopMessage } from '../../../dataplane/netlink/nexthop.js';
 import { decodeRoute, encodeRoute, encodeRouteDump, unicastRoute, type RouteMessage, type RouteNextHop } from '../../../dataplane/netlink/route.js';
 import { decodeRule, encodeRule, tableRule } from '../../../dataplane/netlink/rule.js';
 import { MessageWriter } from '../../../dataplane/netlink/writer.js';
@@ -43,6 +44,7 @@ const ROUTES: Readonly<Record<string, RouteMessage>> = {
   'seg6local End with counters': sid('fc00:1::6/128', 1, { counters: { packets: 0n, bytes: 0n, errors: 0n } }),
   'IPv4 route over an IPv6 gateway': route('198.51.102.0/24', { metric: 1024, nextHops: [hop({ gateway: GATEWAY })] }),
   'IPv4 route to a node as its own gateway': route('192.0.2.2/32', { metric: 1023, flags: 4, nextHops: [hop({ gateway: '192.0.2.2', flags: 4 })] }),
+  'route to a next hop object': route('2001:db8:120::/48', { metric: 1024, nextHopId: 1668284416, nextHops: [] }),
   'IPv4 multipath route': route('198.51.101.0/24', { metric: 100, nextHops: [hop({ gateway: '192.0.2.2' }), hop({ gateway: '192.0.2.3', weight: 256 })] }),
 };
 
@@ -63,6 +65,59 @@ for (const [name, message] of Object.entries(ROUTES)) {
     assert.deepEqual(decodeRoute(payloadOf(name)), { value: message });
   });
 }
+
+const OBJECT = 1668284416;
+const object = (fields: Partial<NextHopMessage>): NextHopMessage => ({ id: OBJECT, family: 6, protocol: 210, flags: 0, interfaceIndex: 2, ...fields });
+const OBJECTS: Readonly<Record<string, NextHopMessage>> = {
+  'next hop object': object({ gateway: 'fe80::2' }),
+  'next hop object with segments': object({ id: OBJECT + 1, gateway: 'fe80::3', encapsulation: seg6('encap', 'fc00:2::1', 'fc00:3::1') }),
+  'next hop object of IPv4 without a gateway': object({ id: OBJECT + 2, family: 4 }),
+  'next hop object of IPv4 on link': object({ id: OBJECT + 3, family: 4, gateway: '192.0.2.2', flags: 4 }),
+  'next hop object replaced': object({ gateway: 'fe80::3', encapsulation: seg6('encap', 'fc00:2::1') }),
+  'group of next hop objects': { id: OBJECT + 4, family: undefined, protocol: 210, flags: 0, group: [{ id: OBJECT, weight: 3 }, { id: OBJECT + 1, weight: 1 }] },
+};
+
+/** iproute2 orders the attributes of a next hop otherwise, which says nothing. */
+function sortedAttributes(payload: Uint8Array): string[] {
+  const found: string[] = [];
+  for (let at = 8; at < payload.length; ) {
+    const length = payload[at]! | (payload[at + 1]! << 8);
+    found.push(Buffer.from(payload.subarray(at, at + length)).toString('hex'));
+    at += (length + 3) & ~3;
+  }
+  return found.sort();
+}
+
+for (const [name, message] of Object.entries(OBJECTS)) {
+  test(`${name}: encoded with the attributes iproute2 gives it, and decoded back`, () => {
+    const own = Uint8Array.from(Buffer.from(encoded((writer) => encodeNextHop(writer, message)), 'hex'));
+    assert.deepEqual(own.subarray(0, 8), Uint8Array.from(payloadOf(name).subarray(0, 8)));
+    assert.deepEqual(sortedAttributes(own), sortedAttributes(payloadOf(name)));
+    assert.deepEqual(decodeNextHop(payloadOf(name)), { value: message });
+    assert.deepEqual(decodeNextHop(own), { value: message });
+  });
+}
+
+test('a next hop object is deleted by its id', () => {
+  assert.equal(encoded((writer) => encodeNextHopId(writer, OBJECT)), hex('next hop object deleted'));
+});
+
+test("the kernel's dump of next hop objects decodes to what iproute2 shows of it", () => {
+  const decoded = values('next hop objects', decodeNextHop).map(({ id, gateway, group, encapsulation }) => ({
+    id,
+    gateway,
+    group: group?.map((member) => `${member.id} ${member.weight}`),
+    segments: encapsulation?.kind === 'seg6' ? encapsulation.segments : undefined,
+  }));
+  const expected = table('next hop objects').json.map((shown) => ({
+    id: shown['id'],
+    gateway: shown['gateway'],
+    group: (shown['group'] as { id: number; weight?: number }[] | undefined)?.map((member) => `${member.id} ${member.weight ?? 1}`),
+    segments: shown['segs'],
+  }));
+  assert.deepEqual(decoded, expected);
+  assert.equal(decoded.length, 5);
+});
 
 test('a default route and an IPv4 route decode, though iproute2 orders their attributes otherwise', () => {
   const byDefault = route('::/0', { nextHops: [hop({ gateway: GATEWAY })] });
@@ -209,7 +264,7 @@ test('requests for dumps carry the filter', () => {
   assert.equal(encoded((writer) => encodeLinkRequest(writer)), `${'00'.repeat(16)}08001d0008000000`);
 });
 
-const DECODERS = [decodeRoute, decodeRule, decodeLink, decodeAddress, decodeNeighbour] as const;
+const DECODERS = [decodeRoute, decodeNextHop, decodeRule, decodeLink, decodeAddress, decodeNeighbour] as const;
 /** Every payload of the recordings. */
 const samples = [...accepted.flatMap(({ request, reply }) => [request, reply]), ...tables.flatMap(({ replies }) => replies)].flatMap((datagram) => splitMessages(datagram).messages);
 

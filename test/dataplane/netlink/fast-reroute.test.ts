@@ -1,7 +1,9 @@
 /** Routes with backups against a kernel in memory: next hop objects that are switched, and the routes behind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { ManualClock } from '../../../daemon/clock.js';
+import { Adjacencies, isProtected } from '../../../dataplane/adjacencies.js';
 import type { KernelRoute, NextHop, RouteBackup } from '../../../dataplane/dataplane.js';
 import { NetlinkClient } from '../../../dataplane/netlink/client.js';
 import { LinkMonitor } from '../../../dataplane/netlink/links.js';
@@ -122,6 +124,20 @@ test('a lost carrier takes objects and routes along: the routes behind forward, 
   assert.equal(kernel.routes.size, 202);
 });
 
+test('a carrier that was lost and is back before anybody looked has taken objects along all the same', async () => {
+  const { kernel, clock, routes } = await open();
+  routes.set(route(0, [hop('a')], repair));
+  routes.set(route(1, [hop('a'), hop('c')], lfa('b', 'a')));
+  await routes.settled();
+  kernel.setCarrier(2, false);
+  kernel.setCarrier(2, true);
+  assert.deepEqual([kernel.forwards(prefix(0)), kernel.forwards(prefix(1))], [[REPAIR], [C]]);
+  await turn();
+  clock.advance(100);
+  await turn();
+  assert.deepEqual([kernel.forwards(prefix(0)), kernel.forwards(prefix(1))], [[A], [A, C]]);
+});
+
 test('what is declared after a failure replaces the state; the route behind follows only when the first is in', async () => {
   const { kernel, clock, routes } = await open();
   routes.set(route(0, [hop('a')], repair));
@@ -235,6 +251,78 @@ test('a backup that would encapsulate its own packets again is not taken', async
   await routes.settled();
   routes.failAdjacency('a');
   assert.deepEqual(kernel.forwards('fcbb:bb00:3::/48'), [C]);
+});
+
+test('whatever fails, comes back and is declared in between, the kernel ends with what is declared and survives', async () => {
+  const names = ['a', 'b', 'c'] as const;
+  const backups = [[], [lfa('b', 'a', 'c')], [repair, lfa('c', 'a', 'b')], [lfa('a', 'b', 'c')]];
+  const target = fc.record({ hops: fc.subarray([...names], { minLength: 1 }), backups: fc.constantFrom(...backups), at: fc.nat(3) });
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('set' as const), target }),
+    fc.record({ kind: fc.constant('remove' as const), at: fc.nat(3) }),
+    fc.record({ kind: fc.constantFrom('fail' as const, 'restore' as const, 'lose' as const, 'carry' as const), name: fc.constantFrom(...names), gateway: fc.boolean() }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(0, 50, 2000) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.boolean(), async (steps, hasNextHops) => {
+      const kernel = fresh();
+      kernel.hasNextHops = hasNextHops;
+      const { routes, clock } = await open(kernel);
+      const declared = new Map<string, KernelRoute>();
+      const failed = new Adjacencies();
+      const dark = new Set<string>();
+      for (const item of steps) {
+        if (item.kind === 'set') {
+          const next = route(item.target.at, item.target.hops.map((name) => hop(name)), ...item.target.backups.filter(({ nextHop }) => !item.target.hops.includes(nextHop.interface as 'a')));
+          declared.set(next.prefix, next);
+          routes.set(next);
+        } else if (item.kind === 'remove') {
+          declared.delete(prefix(item.at));
+          routes.remove(prefix(item.at));
+        } else if (item.kind === 'wait') {
+          await turn();
+          clock.advance(item.ms);
+        } else if (item.kind === 'lose' || item.kind === 'carry') {
+          if (item.kind === 'lose') dark.add(item.name);
+          else dark.delete(item.name);
+          kernel.setCarrier(names.indexOf(item.name) + 2, item.kind === 'carry');
+        } else {
+          const gateway = item.gateway ? `fe80::${item.name}` : undefined;
+          failed[item.kind](item.name, gateway);
+          if (item.kind === 'fail') routes.failAdjacency(item.name, gateway);
+          else routes.restoreAdjacency(item.name, gateway);
+        }
+      }
+      for (let i = 0; i < 8; i++) {
+        await turn();
+        clock.advance(10_000);
+      }
+      await routes.settled();
+      for (let i = 0; i < 4; i++) {
+        const wanted = declared.get(prefix(i))?.target;
+        const text = (backup: RouteBackup): string => `${backup.nextHop.gateway!}%${names.indexOf(backup.nextHop.interface as 'a') + 2}${backup.segments.length > 0 ? ` by ${backup.segments.join(',')}` : ''}`;
+        const plain = (hops: readonly NextHop[]): string[] => hops.map((nextHop) => text({ protects: [], nextHop, segments: [] })).sort();
+        if (!wanted || wanted.kind !== 'unicast') {
+          assert.deepEqual(kernel.forwards(prefix(i)), []);
+          continue;
+        }
+        const now = isProtected(wanted) ? failed.forwarding(wanted, (name) => hasNextHops && dark.has(name)) : { nextHops: wanted.nextHops };
+        const expected = 'nextHops' in now ? plain(now.nextHops) : [text(now.backup)];
+        const isDead = 'nextHops' in now && now.nextHops.some((nextHop) => dark.has(nextHop.interface));
+        // Where nothing survives there is nothing to compare.
+        if (hasNextHops ? !isDead : true) assert.deepEqual(kernel.forwards(prefix(i)), expected, JSON.stringify(routes.status(prefix(i))));
+      }
+      for (const { prefix: left } of declared.values()) routes.remove(left);
+      await routes.settled();
+      clock.advance(2000);
+      await turn();
+      clock.advance(2000);
+      await turn();
+      assert.deepEqual([kernel.routes.size, kernel.nextHops.size], [0, 0], 'nothing is left behind');
+      routes.close();
+    }),
+    { numRuns: 150 },
+  );
 });
 
 test('without next hop objects each route is written, and the route behind is there all the same', async () => {

@@ -44,6 +44,10 @@ REQUESTS = {
     "IPv4 route to a node as its own gateway": "-4 route add 192.0.2.2/32 via 192.0.2.2 dev v0 onlink metric 1023 proto 210",
     "rule by source": "-6 rule add from 2001:db8:9::/48 table 100 priority 1000",
     "rule by mark and interface": "-6 rule add fwmark 0x10/0xff iif v0 table 1000 priority 1001 protocol 210",
+    "next hop object": "nexthop add id 1668284416 via fe80::2 dev v0 proto 210",
+    "next hop object with segments": f"nexthop add id 1668284417 {ENCAP} encap segs fc00:2::1,fc00:3::1 via fe80::3 dev v0 proto 210",
+    "next hop object of IPv4 without a gateway": "-4 nexthop add id 1668284418 dev v0 proto 210",
+    "next hop object of IPv4 on link": "nexthop add id 1668284419 via 192.0.2.2 dev v0 onlink proto 210",
     "link up": "link set dev v1 up",
     "link MTU": "link set dev v1 mtu 9000",
     "link without generated addresses": "link set dev v1 addrgenmode none",
@@ -53,7 +57,13 @@ REQUESTS = {
     "lookup": "-6 route get 2001:db8:1::77",
     "lookup of the matching entry": "-6 route get fibmatch 2001:db8:1::77",
 }
-DELETIONS = {
+OBJECT = "nexthop add id 1668284416 via fe80::2 dev v0 proto 210"
+# Commands that need others before them.
+PREPARED = {
+    "next hop object replaced": (OBJECT, f"nexthop replace id 1668284416 {ENCAP} encap segs fc00:2::1 via fe80::3 dev v0 proto 210"),
+    "group of next hop objects": (OBJECT + "; nexthop add id 1668284417 via fe80::3 dev v0 proto 210", "nexthop add id 1668284420 group 1668284416,3/1668284417 proto 210"),
+    "route to a next hop object": (OBJECT, "-6 route add 2001:db8:120::/48 nhid 1668284416 metric 1024 proto 210"),
+    "next hop object deleted": (OBJECT, "nexthop del id 1668284416"),
     "IPv6 route deleted": ("-6 route add 2001:db8:100::/48 dev v0 metric 77 table 1000 proto 210", "-6 route del 2001:db8:100::/48 dev v0 metric 77 table 1000 proto 210"),
     "rule deleted": ("-6 rule add from 2001:db8:9::/48 table 100 priority 1000", "-6 rule del from 2001:db8:9::/48 table 100 priority 1000"),
     "address deleted": ("-6 addr add 2001:db8:ffff::1/128 dev lo nodad", "-6 addr del 2001:db8:ffff::1/128 dev lo"),
@@ -69,6 +79,7 @@ DUMPS = {
     "IPv6 routes": "-6 route show table all",
     "IPv4 routes": "-4 route show table all",
     "rules": "-6 rule show",
+    "next hop objects": "nexthop show",
     "links": "link show",
     "addresses": "addr show",
     "neighbours": "-6 neigh show nud all",
@@ -139,9 +150,10 @@ def main():
         if result.returncode:
             print(name, result.stderr, file=sys.stderr)
         requests.append({"name": name, "command": f"ip {command}", **exchange(command, messages)})
-    for name, (before, command) in DELETIONS.items():
+    for name, (before, command) in PREPARED.items():
         fresh()
-        ip(before)
+        for line in before.split("; "):
+            ip(line)
         messages, result = trace(command)
         requests.append({"name": name, "command": f"ip {command}", **exchange(command, messages)})
     for name, command in REFUSED.items():
@@ -151,6 +163,8 @@ def main():
     fresh()
     for command in REQUESTS.values():
         ip(command, check=False)
+    ip("nexthop add id 1668284420 group 1668284416,3/1668284417 proto 210")
+    ip("-6 route add 2001:db8:120::/48 nhid 1668284420 metric 1024 proto 210")
     for name, command in DUMPS.items():
         messages, _ = trace(command)
         dumps.append({"name": name, "command": f"ip {command}", "replies": answered(command, messages)[1],
