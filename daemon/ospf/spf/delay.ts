@@ -4,14 +4,20 @@
  *
  * A TE link names its far end, which tells it from all others of its router: the neighbour and its interface, on a LAN the Designated Router's.
  */
-import { LsType } from '../wire/types.js';
+import { LsType, type TeLink } from '../wire/types.js';
 import type { Graph } from './graph.js';
 import { current, lsaKeyText, type Topology } from './topology.js';
 import type { DelayOptions, LsaChange } from './types.js';
 
+interface Link {
+  readonly neighbor: number;
+  readonly interfaceId: number;
+  readonly us: number;
+}
+
 export class LinkDelays {
-  private readonly inUse = new Map<string, number>();
-  private readonly byLsa = new Map<string, string>();
+  /** Links with a delay in use, by router and LSA. */
+  private readonly byRouter = new Map<number, Map<string, Link>>();
 
   constructor(private readonly options: Pick<DelayOptions, 'missingUs' | 'deadBandUs' | 'deadBandRatio'>) {}
 
@@ -20,39 +26,44 @@ export class LinkDelays {
     let changed = false;
     for (const { key, after } of changes) {
       if (key.type !== LsType.intraAreaTe) continue;
-      const text = lsaKeyText(key);
       const body = current(after)?.body;
       const link = body?.kind === 'intraAreaTe' ? body.link : undefined;
-      const measured = link?.delay?.us ?? link?.delayRange?.minimumUs;
-      const name = link?.neighbor && measured !== undefined ? `${key.router}/${link.neighbor.routerId}/${link.neighbor.interfaceId}` : undefined;
-      const before = this.byLsa.get(text);
-      if (before !== undefined && before !== name) {
-        this.inUse.delete(before);
-        this.byLsa.delete(text);
-        changed = true;
-      }
-      if (name === undefined) continue;
-      this.byLsa.set(text, name);
-      const known = this.inUse.get(name);
-      if (known !== undefined && Math.abs(measured! - known) <= Math.max(this.options.deadBandUs, this.options.deadBandRatio * known)) continue;
-      if (known === measured) continue;
-      this.inUse.set(name, measured!);
-      changed = true;
+      if (this.set(key.router, lsaKeyText(key), link?.neighbor, link?.delay?.us ?? link?.delayRange?.minimumUs)) changed = true;
     }
     return changed;
+  }
+
+  private set(router: number, lsa: string, neighbor: TeLink['neighbor'], us: number | undefined): boolean {
+    const links = this.byRouter.get(router) ?? new Map<string, Link>();
+    const known = links.get(lsa);
+    if (!neighbor || us === undefined) {
+      links.delete(lsa);
+      if (links.size === 0) this.byRouter.delete(router);
+      return known !== undefined;
+    }
+    if (known?.neighbor === neighbor.routerId && known.interfaceId === neighbor.interfaceId) {
+      const moved = Math.abs(us - known.us);
+      if (moved === 0 || moved <= Math.max(this.options.deadBandUs, this.options.deadBandRatio * known.us)) return false;
+    }
+    links.set(lsa, { neighbor: neighbor.routerId, interfaceId: neighbor.interfaceId, us });
+    this.byRouter.set(router, links);
+    return true;
   }
 
   /** Delays of all edges, us: `missingUs` where none is announced (and `missing` is 1); from networks on there is none. */
   ofEdges(graph: Graph, topology: Topology): { readonly us: Float64Array; readonly missing: Uint8Array } {
     const us = new Float64Array(graph.edges);
     const missing = new Uint8Array(graph.edges);
-    for (let e = 0; e < graph.edges; e++) {
-      const from = graph.from[e]!;
-      if (graph.network[from]) continue;
-      const known = this.inUse.get(`${topology.routerOf(from)}/${topology.routerOf(graph.to[e]!)}/${graph.remoteId[e]!}`);
-      missing[e] = known === undefined ? 1 : 0;
-      // 1 at least: paths must grow with every link.
-      us[e] = Math.max(1, known ?? this.options.missingUs);
+    for (let v = 0; v < graph.size; v++) {
+      if (graph.network[v]) continue;
+      const links = [...(this.byRouter.get(topology.routerOf(v))?.values() ?? [])];
+      for (let e = graph.offset[v]!; e < graph.offset[v + 1]!; e++) {
+        const neighbor = topology.routerOf(graph.to[e]!);
+        const known = links.find((link) => link.interfaceId === graph.remoteId[e] && link.neighbor === neighbor);
+        missing[e] = known ? 0 : 1;
+        // 1 at least: paths must grow with every link.
+        us[e] = Math.max(1, known?.us ?? this.options.missingUs);
+      }
     }
     return { us, missing };
   }

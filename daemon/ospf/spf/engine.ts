@@ -9,7 +9,7 @@ import { LinkDelays } from './delay.js';
 import { NO_HOPS } from './hops.js';
 import { NeighborTable } from './neighbors.js';
 import { DelayPaths } from './paths.js';
-import { ProtectionContext, protect, type ProtectionResult } from './protection.js';
+import { ProtectionContext, protect } from './protection.js';
 import { PrefixTable, type PrefixEntry } from './prefixes.js';
 import { RouteTable } from './routes.js';
 import { SidTable } from './sids.js';
@@ -26,7 +26,7 @@ export interface SpfEngineConfig {
   readonly options: SpfOptions;
 }
 
-/** How long backups are worked out before others have their turn, ms. */
+/** How long routes and backups are worked out before others have their turn, ms. */
 const SLICE_MS = 4;
 /** Sets of next hops kept before they are numbered anew. */
 const MAX_HOP_SETS = 50_000;
@@ -58,7 +58,7 @@ export class SpfEngine {
   private runs = { full: 0, incremental: 0, partial: 0 };
   private last: SpfStatistics['last'];
   private protectionContext: ProtectionContext | undefined;
-  private protectionTimer: Timer | undefined;
+  private workTimer: Timer | undefined;
   private protection = { runs: 0, protectedRoutes: 0, unprotectedRoutes: 0, durationMs: 0 };
 
   constructor({ routerId, clock, options }: SpfEngineConfig) {
@@ -159,7 +159,7 @@ export class SpfEngine {
 
   stop(): void {
     this.backoff.stop();
-    this.protectionTimer?.cancel();
+    this.workTimer?.cancel();
     this.pathTimer?.cancel();
   }
 
@@ -173,52 +173,59 @@ export class SpfEngine {
 
   private run(): void {
     const start = this.clock.now();
-    this.protectionTimer?.cancel();
+    this.workTimer?.cancel();
     const fresh = this.topology.compact() || this.tree.hopSets.size > MAX_HOP_SETS || this.runs.full === 0;
     const edges = [...this.pendingEdges.values()];
     const kind = fresh || edges.length > this.topology.size ? 'full' : edges.length > 0 ? 'incremental' : 'partial';
     const reason = fresh ? 'all anew' : `edges ${edges.length}, prefixes ${this.rerender ? 'all' : this.pendingEntries.size}`;
     const changed = kind === 'full' ? this.tree.full(fresh) : kind === 'incremental' ? this.tree.incremental(edges) : [];
     if (fresh) this.neighbors.forget();
-    const entries = fresh || this.rerender ? this.prefixes.all() : this.pendingEntries;
     // Pending vertices have other numbers after a fresh start, which looks at all of them anyhow.
     const vertices = fresh ? [] : [...changed, ...this.pendingVertices];
-    const delta = this.table.update(entries, vertices);
+    this.table.touch(fresh || this.rerender ? this.prefixes.all() : this.pendingEntries, vertices);
     const reachability = this.updateReachability(fresh ? undefined : vertices);
     this.pendingEdges.clear();
     this.pendingVertices.clear();
     this.pendingEntries = new Set();
     this.rerender = false;
     this.runs[kind]++;
-    this.last = { kind, reason, durationMs: this.clock.now() - start, at: start };
-    this.tell(delta);
-    if (reachability.length > 0) this.reachabilityListener(reachability);
     if (kind !== 'partial') {
       this.protectionContext = undefined;
       this.pathsChanged();
     }
-    if (this.options.fastReroute !== 'none') this.protect();
+    const deltas: RouteDelta[] = [];
+    this.inSlices(start, collect(this.table.update(), deltas), deltas, (_, durationMs) => {
+      this.last = { kind, reason, durationMs, at: start };
+      if (this.options.fastReroute !== 'none') this.workTimer = this.clock.setTimeout(() => this.protect(), 0);
+    });
+    if (reachability.length > 0) this.reachabilityListener(reachability);
   }
 
-  private tell(delta: RouteDelta): void {
-    if (delta.added.length + delta.changed.length + delta.removed.length > 0) this.routeListener(delta);
-  }
-
-  /** Works out backups anew, a slice at a time; the next run begins them again. Trees are kept as long as the graph is the same. */
+  /** Works out backups anew; the next run begins them again. Trees are kept as long as the graph is the same. */
   private protect(): void {
     this.protectionContext ??= new ProtectionContext(this.topology.graph, this.topology, this.tree, this.neighbors, this.sids, this.options);
-    const work = protect(this.protectionContext, this.table, (backups) => this.tell(this.table.setBackups(backups)));
+    const deltas: RouteDelta[] = [];
+    const work = protect(this.protectionContext, this.table, (backups) => deltas.push(this.table.setBackups(backups)));
+    this.inSlices(this.clock.now(), work, deltas, (result, durationMs) => {
+      this.protection = { runs: this.protection.runs + 1, ...result, durationMs };
+    });
+  }
+
+  /** Steps of a piece of work until time is up, then the routes it changed are told, and the rest follows when others have had their turn. */
+  private inSlices<T>(start: number, work: Generator<unknown, T>, deltas: RouteDelta[], done: (result: T, durationMs: number) => void): void {
     let durationMs = 0;
-    const slice = (): void => {
-      const start = this.clock.now();
-      let step: IteratorResult<undefined, ProtectionResult>;
+    const slice = (since: number): void => {
+      this.workTimer = undefined;
+      let step: IteratorResult<unknown, T>;
       do step = work.next();
-      while (!step.done && this.clock.now() - start < SLICE_MS);
-      durationMs += this.clock.now() - start;
-      if (step.done) this.protection = { runs: this.protection.runs + 1, ...step.value, durationMs };
-      else this.protectionTimer = this.clock.setTimeout(slice, 0);
+      while (!step.done && this.clock.now() - since < SLICE_MS);
+      durationMs += this.clock.now() - since;
+      const delta = united(deltas.splice(0));
+      if (delta.added.length + delta.changed.length + delta.removed.length > 0) this.routeListener(delta);
+      if (step.done) done(step.value, durationMs);
+      else this.workTimer = this.clock.setTimeout(() => slice(this.clock.now()), 0);
     };
-    this.protectionTimer = this.clock.setTimeout(slice, 0);
+    slice(start);
   }
 
   /** Of the vertices given, or of all when their numbers changed. */
@@ -238,6 +245,19 @@ export class SpfEngine {
     for (const routerId of routers) check(routerId);
     return changes;
   }
+}
+
+function* collect(source: Iterable<RouteDelta>, deltas: RouteDelta[]): Generator<undefined, undefined> {
+  for (const delta of source) {
+    deltas.push(delta);
+    yield;
+  }
+  return undefined;
+}
+
+function united(deltas: readonly RouteDelta[]): RouteDelta {
+  if (deltas.length === 1) return deltas[0]!;
+  return { added: deltas.flatMap(({ added }) => added), changed: deltas.flatMap(({ changed }) => changed), removed: deltas.flatMap(({ removed }) => removed) };
 }
 
 const HEADER_LENGTH = 20;

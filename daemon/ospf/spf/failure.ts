@@ -33,9 +33,9 @@ export class Failure {
   constructor(
     private readonly graph: Graph,
     /** Distances before. */
-    readonly before: Float64Array,
+    before: Float64Array,
     /** The failed interface of this router. */
-    readonly interfaceId: number,
+    private readonly interfaceId: number,
     /** Failed with it. */
     private readonly removed: ReadonlySet<number>,
     /** This router and what `removed` holds. */
@@ -56,12 +56,6 @@ export class Failure {
   safeTo(from: number, sources: readonly Source[], total: number): boolean {
     const length = total - this.distance[from]!;
     return this.avoided.every((avoided) => sources.every(({ vertex, metric }) => avoided.to[from]! + avoided.from[vertex]! + metric > length));
-  }
-
-  /** Whether the tables of today lead from this router to another past nothing else that failed than the interface. */
-  clear(vertex: number): boolean {
-    const [, ...others] = this.avoided;
-    return others.every((avoided) => avoided.to[this.graph.root]! + avoided.from[vertex]! > this.before[vertex]!);
   }
 
   nearest(sources: readonly Source[]): { readonly vertex: number; readonly total: number } | undefined {

@@ -38,6 +38,8 @@ export class Graph {
   readonly inOffset: Int32Array;
   readonly inEdge: Int32Array;
   private readonly queue: FlatQueue;
+  private readonly scratch: Float64Array;
+  private readonly scratched: number[] = [];
 
   /** `root`: the one vertex whose edges count whether or not it is transit. */
   constructor(vertices: readonly GraphVertex[], readonly root: number) {
@@ -72,6 +74,7 @@ export class Graph {
     for (let v = 0; v < size; v++) this.inOffset[v + 1]! += this.inOffset[v]!;
     const next = this.inOffset.slice();
     for (let e = 0; e < edges; e++) this.inEdge[next[this.to[e]!]!++] = e;
+    this.scratch = new Float64Array(size).fill(Infinity);
     this.queue = new FlatQueue(2 * (edges + size) + 1, Float64Array, Int32Array);
   }
 
@@ -125,6 +128,32 @@ export class Graph {
           distance[w] = candidate;
           queue.push(w, 2 * candidate + 1 - network[w]!);
         }
+      }
+    }
+    return distance;
+  }
+
+  /** Distances from a vertex as far as a limit, Infinity beyond; lent until the next call. */
+  nearby(source: number, limit: number): Float64Array {
+    const { scratch: distance, scratched, offset, to, cost } = this;
+    for (const v of scratched) distance[v] = Infinity;
+    scratched.length = 0;
+    distance[source] = 0;
+    scratched.push(source);
+    const queue = this.emptyQueue();
+    queue.push(source, 0);
+    while (queue.length > 0) {
+      const reached = queue.peekValue()!;
+      const v = queue.pop()!;
+      if (reached > distance[v]!) continue;
+      const end = offset[v + 1]!;
+      for (let e = offset[v]!; e < end; e++) {
+        const w = to[e]!;
+        const candidate = reached + cost[e]!;
+        if (candidate > limit || candidate >= distance[w]!) continue;
+        if (distance[w] === Infinity) scratched.push(w);
+        distance[w] = candidate;
+        queue.push(w, candidate);
       }
     }
     return distance;

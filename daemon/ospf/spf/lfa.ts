@@ -40,7 +40,7 @@ export function lfaBackup(
     const nodeProtecting = link.neighbor !== undefined && remaining < from[link.neighbor]! + beyondPrimary;
     const linkProtecting = link.network === undefined || remaining < from[link.network]! + beyondNetwork;
     const rank = [nodeProtecting ? 0 : 1, linkProtecting ? 0 : 1, remaining < cost ? 0 : 1, neighbor.cost + remaining, neighbor.vertex, neighbor.interfaceId];
-    if (!best || before(rank, best.rank)) best = { rank, neighbor, nodeProtecting: nodeProtecting && linkProtecting };
+    if (!best || before(rank, best.rank)) best = { rank, neighbor, nodeProtecting };
   }
   return best && { protects: [link.interface], nextHop: best.neighbor.nextHop, segments: [], nodeProtecting: best.nodeProtecting };
 }

@@ -137,10 +137,15 @@ export class DelayPaths {
   pin({ graph }: { readonly graph: Graph }, path: EdgePath): readonly string[] | undefined {
     const hops = this.hopsOf(graph, path);
     const routers = [this.topology.self, ...hops.map(({ next }) => next)];
+    const reaches = new Map<number, number>();
     return fewestSegments(
       {
         length: hops.length,
-        reach: (position) => position + this.followed(graph, path, position),
+        reach: (position) => {
+          const reach = reaches.get(position) ?? position + this.followed(graph, path, position);
+          reaches.set(position, reach);
+          return reach;
+        },
         end: (at) => this.sids.end(routers[at]!),
         endX: (at) => (at === 0 ? undefined : this.sids.endX(routers[at]!, hops[at]!.interfaceId, routers[at + 1]!)),
         first: () => true,
@@ -159,15 +164,14 @@ export class DelayPaths {
     if (rest.length === 0) return 0;
     const source = graph.from[rest[0]!]!;
     const limit = rest.reduce((total, edge) => total + graph.cost[edge]!, 0);
-    const distance = source === graph.root ? this.tree.distance : nearby(graph, source, limit);
-    const at = (vertex: number): number => (distance instanceof Map ? (distance.get(vertex) ?? Infinity) : distance[vertex]!);
+    const distance = source === graph.root ? this.tree.distance : graph.nearby(source, limit);
     let length = 0;
     let routers = 0;
     for (const edge of rest) {
       const to = graph.to[edge]!;
       length += graph.cost[edge]!;
-      if (at(to) !== length) break;
-      const others = edgesInto(graph, to).filter((other) => other !== edge && at(graph.from[other]!) + graph.cost[other]! === length);
+      if (distance[to] !== length) break;
+      const others = edgesInto(graph, to).filter((other) => other !== edge && distance[graph.from[other]!]! + graph.cost[other]! === length);
       if (others.length > 0) break;
       if (!graph.network[to]) routers++;
     }
@@ -229,23 +233,4 @@ function alongCost(graph: Graph, us: Float64Array, missing: Uint8Array): Snapsho
     }
   }
   return result;
-}
-
-/** Distances from a vertex, as far as a limit. */
-function nearby(graph: Graph, source: number, limit: number): Map<number, number> {
-  const distance = new Map([[source, 0]]);
-  const queue = graph.emptyQueue();
-  queue.push(source, 0);
-  while (queue.length > 0) {
-    const reached = queue.peekValue()!;
-    const v = queue.pop()!;
-    if (reached > distance.get(v)!) continue;
-    for (let e = graph.offset[v]!; e < graph.offset[v + 1]!; e++) {
-      const candidate = reached + graph.cost[e]!;
-      if (candidate > limit || candidate >= (distance.get(graph.to[e]!) ?? Infinity)) continue;
-      distance.set(graph.to[e]!, candidate);
-      queue.push(graph.to[e]!, candidate);
-    }
-  }
-  return distance;
 }

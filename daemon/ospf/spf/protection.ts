@@ -32,6 +32,7 @@ export class ProtectionContext {
   readonly root: number;
   readonly distance: Float64Array;
   private readonly through = new Map<number, Through>();
+  private readonly from = new Map<number, Float64Array>();
 
   constructor(
     readonly graph: Graph,
@@ -49,10 +50,18 @@ export class ProtectionContext {
   *throughVertex(vertex: number): Generator<undefined, Through> {
     let known = this.through.get(vertex);
     if (!known) {
-      const from = vertex === this.root ? this.distance : this.graph.distances(vertex);
-      yield;
+      const from = yield* this.fromVertex(vertex);
       known = { from, to: this.graph.distances(vertex, true) };
       this.through.set(vertex, known);
+      yield;
+    }
+    return known;
+  }
+
+  *fromVertex(vertex: number): Generator<undefined, Float64Array> {
+    let known = this.from.get(vertex);
+    if (!known) {
+      this.from.set(vertex, (known = vertex === this.root ? this.distance : this.graph.distances(vertex)));
       yield;
     }
     return known;
@@ -75,20 +84,22 @@ export interface ProtectionResult {
   readonly unprotectedRoutes: number;
 }
 
+const PUBLISH_BATCH = 256;
+
 /** Works out the backups of all routes and hands them on, link by link. Yields whenever others may have their turn. */
 export function* protect(
   context: ProtectionContext,
   table: RouteTable,
-  publish: (backups: ReadonlyMap<PrefixEntry, readonly SpfBackup[]>) => void,
+  publish: (backups: readonly (readonly [PrefixEntry, readonly SpfBackup[]])[]) => void,
 ): Generator<undefined, ProtectionResult> {
   const groups = new Map<string, { readonly link: ProtectedLink; readonly routes: Protectable[] }>();
-  const bare = new Map<PrefixEntry, readonly SpfBackup[]>();
+  const bare: (readonly [PrefixEntry, readonly SpfBackup[]])[] = [];
   const links = new Map<number, ProtectedLink | undefined>();
   for (const route of table.protectable()) {
     if (!links.has(route.hops)) links.set(route.hops, linkOf(context, context.neighbors.nextHops(route.hops)));
     const link = links.get(route.hops);
     if (!link) {
-      bare.set(route.entry, []);
+      bare.push([route.entry, []]);
       continue;
     }
     const key = `${link.interfaceId}/${link.neighbor ?? '*'}`;
@@ -103,15 +114,12 @@ export function* protect(
   let unprotectedRoutes = 0;
   for (const { link, routes } of groups.values()) {
     const found = context.options.fastReroute === 'lfa' ? yield* lfaBackups(context, link, routes, lfaNeighbors) : yield* new TiLfa(context, link).backups(routes);
-    const backups = new Map<PrefixEntry, readonly SpfBackup[]>();
-    for (const { entry } of routes) {
-      const backup = found.get(entry);
-      backups.set(entry, backup ? [backup] : []);
-      if (backup) protectedRoutes++;
-      else unprotectedRoutes++;
+    protectedRoutes += found.size;
+    unprotectedRoutes += routes.length - found.size;
+    for (let start = 0; start < routes.length; start += PUBLISH_BATCH) {
+      publish(routes.slice(start, start + PUBLISH_BATCH).map(({ entry }) => [entry, found.has(entry) ? [found.get(entry)!] : []]));
+      yield;
     }
-    publish(backups);
-    yield;
   }
   return { protectedRoutes, unprotectedRoutes };
 }
@@ -135,12 +143,21 @@ function* neighborsOf(context: ProtectionContext): Generator<undefined, LfaNeigh
     const edges = graph.network[to] ? Array.from({ length: graph.offset[to + 1]! - graph.offset[to]! }, (_, index) => graph.offset[to]! + index) : [e];
     for (const edge of edges) {
       const vertex = graph.to[edge]!;
-      if (vertex === root) continue;
+      if (vertex === root || Math.max(graph.cost[e]!, costBack(graph, vertex, graph.network[to] ? to : root)) >= MAX_LINK_METRIC) continue;
       const nextHop = context.nextHop({ interfaceId, neighbor: topology.routerOf(vertex), neighborInterfaceId: graph.remoteId[edge]! });
       if (nextHop) neighbors.push({ vertex, interfaceId, cost: graph.cost[e]!, nextHop, through: yield* context.throughVertex(vertex) });
     }
   }
   return neighbors;
+}
+
+/** A link of this cost, either way, is to carry nothing that can go elsewhere (RFC 5286 section 3.5). */
+const MAX_LINK_METRIC = 0xffff;
+
+function costBack(graph: Graph, from: number, to: number): number {
+  let least = Infinity;
+  for (let e = graph.offset[from]!; e < graph.offset[from + 1]!; e++) if (graph.to[e] === to) least = Math.min(least, graph.cost[e]!);
+  return least;
 }
 
 const LFA_BATCH = 64;

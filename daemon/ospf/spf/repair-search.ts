@@ -16,26 +16,29 @@ interface Stop {
   readonly nextHop: SpfBackup['nextHop'];
 }
 
-/** `direct`: the next hop by which SIDs of a router are reached after the failure, if they are. */
+/**
+ * `direct`: the next hop by which SIDs of a router are reached after the failure, if they are; `plainOnly`: routes that have a repair and are only to get a plain
+ * one instead if there is one.
+ */
 export function* repairSearch(
   context: ProtectionContext,
   link: ProtectedLink,
   routes: readonly Protectable[],
+  plainOnly: readonly Protectable[],
   direct: (vertex: number) => SpfBackup['nextHop'] | undefined,
 ): Generator<undefined, Map<Protectable, SpfBackup>> {
   const { graph, topology, sids, root, distance } = context;
   const toRoot = (yield* context.throughVertex(root)).to;
   const found = new Map<Protectable, SpfBackup>();
-  const left = new Set(routes);
+  const left = new Set([...routes, ...plainOnly]);
   const trees = new Map<number, Float64Array>();
   const treeOf = (vertex: number): Float64Array => {
     let tree = trees.get(vertex);
     if (!tree) trees.set(vertex, (tree = graph.distances(vertex)));
     return tree;
   };
-  /** Whether the tables of today lead from a vertex to a cost away without coming back to this router. */
-  const cover = (vertex: number, nextHop: SpfBackup['nextHop'], segments: readonly string[]): void => {
-    const tree = treeOf(vertex);
+  /** Takes the routes that the tables of today lead from a vertex to their destinations without coming back to this router. */
+  const cover = (vertex: number, tree: Float64Array, nextHop: SpfBackup['nextHop'], segments: readonly string[]): void => {
     for (const route of left) {
       const cost = (from: Float64Array): number => route.sources.reduce((least, source) => Math.min(least, from[source.vertex]! + source.metric), Infinity);
       if (!(cost(tree) < toRoot[vertex]! + cost(distance))) continue;
@@ -47,11 +50,13 @@ export function* repairSearch(
   // Plain alternates first: locators that have one are reached directly from then on.
   const plain = new Map<number, SpfBackup['nextHop']>();
   for (const { vertex, nextHop } of alternates(context, link)) {
-    cover(vertex, nextHop, []);
-    const tree = treeOf(vertex);
+    const tree = yield* context.fromVertex(vertex);
+    cover(vertex, tree, nextHop, []);
     for (let v = 0; v < graph.size; v++) if (!plain.has(v) && tree[v]! < toRoot[vertex]! + distance[v]!) plain.set(v, nextHop);
     yield;
   }
+  for (const route of plainOnly) left.delete(route);
+  if (left.size === 0) return found;
   const survives = (vertex: number): SpfBackup['nextHop'] | undefined =>
     direct(vertex) ?? (context.hopsOf(vertex).every(({ interfaceId }) => interfaceId === link.interfaceId) ? plain.get(vertex) : undefined);
 
@@ -71,7 +76,7 @@ export function* repairSearch(
       if (left.size === 0 || trees.size >= MAX_TREES) return found;
       const routerId = topology.routerOf(stop.vertex);
       const last = sids.decapsulating(routerId);
-      if (last !== undefined) cover(stop.vertex, stop.nextHop, [...stop.before, last]);
+      if (last !== undefined) cover(stop.vertex, treeOf(stop.vertex), stop.nextHop, [...stop.before, last]);
       const end = sids.end(routerId);
       if (end !== undefined) arrivals.push({ ...stop, before: [...stop.before, end] });
       for (const { sid, vertex } of crossings(context, stop.vertex)) arrivals.push({ ...stop, vertex, before: [...stop.before, sid] });

@@ -40,6 +40,8 @@ interface State {
 
 const PREFERENCE: Readonly<Record<SpfRouteType, number>> = { intra: 0, inter: 1, external1: 2, external2: 3 };
 const isInternal = ({ type }: { readonly type: SpfRouteType }): boolean => type === 'intra' || type === 'inter';
+const NOTHING: RouteDelta = { added: [], changed: [], removed: [] };
+const BATCH = 64;
 const NO_BACKUPS: readonly SpfBackup[] = [];
 
 /** A route that can be protected: its next hops' number, and where it leads. */
@@ -51,6 +53,8 @@ export interface Protectable {
 
 export class RouteTable {
   private readonly states = new Map<PrefixEntry, State>();
+  private readonly due = new Set<PrefixEntry>();
+  private internalChanged = false;
   private installed = 0;
   /** Prefixes with an internal route, by length: forwarding addresses are looked up in them. */
   private readonly internalLengths = new Map<number, number>();
@@ -74,22 +78,36 @@ export class RouteTable {
     for (const [entry, { best, route }] of this.states) if (best && route) yield { entry, hops: best.hops, sources: best.sources };
   }
 
-  /** Works out entries again: those given, and those that lean on vertices given. */
-  update(entries: Iterable<PrefixEntry>, vertices: Iterable<number>): RouteDelta {
-    const dirty = new Set(entries);
-    for (const vertex of vertices) for (const entry of this.prefixes.leaningOn(this.topology.keyOf(vertex))) dirty.add(entry);
-    let internalChanged = false;
-    for (const entry of dirty) {
+  /** Entries to be worked out again: those given, and those that lean on vertices given. What was not done of before stays due. */
+  touch(entries: Iterable<PrefixEntry>, vertices: Iterable<number>): void {
+    for (const entry of entries) this.due.add(entry);
+    for (const vertex of vertices) for (const entry of this.prefixes.leaningOn(this.topology.keyOf(vertex))) this.due.add(entry);
+  }
+
+  /** Works out what is due and yields what changes, some entries at a time. */
+  *update(): Generator<RouteDelta, void> {
+    let count = 0;
+    for (const entry of this.due) {
       const state = this.stateOf(entry);
       const before = state.internal;
       state.internal = this.choose(entry.candidates.filter(isInternal));
       this.countLength(entry.prefix.length, before, state.internal);
-      internalChanged ||= before !== undefined || state.internal !== undefined;
+      this.internalChanged ||= before !== undefined || state.internal !== undefined;
+      if (++count % BATCH === 0) yield NOTHING;
     }
-    if (internalChanged) for (const entry of this.prefixes.forwarded) dirty.add(entry);
-    const delta = { added: [] as SpfRoute[], changed: [] as SpfRoute[], removed: [] as string[] };
-    for (const entry of dirty) this.decide(entry, delta);
-    return delta;
+    // Forwarding addresses lie in internal prefixes.
+    if (this.internalChanged) for (const entry of this.prefixes.forwarded) this.due.add(entry);
+    this.internalChanged = false;
+    let delta = { added: [] as SpfRoute[], changed: [] as SpfRoute[], removed: [] as string[] };
+    count = 0;
+    for (const entry of this.due) {
+      this.due.delete(entry);
+      this.decide(entry, delta);
+      if (++count % BATCH !== 0) continue;
+      yield delta;
+      delta = { added: [], changed: [], removed: [] };
+    }
+    yield delta;
   }
 
   /** Sets backups of routes; those of other routes stay. */
@@ -136,6 +154,7 @@ export class RouteTable {
 
   /** The best of candidates that are all internal or all external. */
   private choose(candidates: readonly Candidate[]): Way | undefined {
+    if (candidates.length < 2) return candidates[0] && this.wayOf(candidates[0]);
     let ways = candidates.flatMap((candidate) => this.wayOf(candidate) ?? []);
     if (ways.some(({ locator }) => !locator)) ways = ways.filter(({ locator }) => !locator);
     if (ways.length === 0) return undefined;

@@ -35,17 +35,17 @@ export class TiLfa {
     yield* this.prepare();
     const found = new Map<PrefixEntry, SpfBackup>();
     const left: Protectable[] = [];
+    const plainOnly: Protectable[] = [];
     for (const [index, route] of routes.entries()) {
       const backup = this.backup(route);
       if (backup) found.set(route.entry, backup);
-      if (!backup || (this.isLocator(route) && backup.segments.length > 0)) left.push(route);
+      if (!backup) left.push(route);
+      else if (backup.segments.length > 0 && this.isLocator(route)) plainOnly.push(route);
       if (index % BATCH === BATCH - 1) yield;
     }
-    if (left.length === 0) return found;
-    for (const [route, backup] of yield* repairSearch(this.context, this.link, left, (vertex) => this.directHop(vertex, this.scenarios.at(-1)!))) {
-      const known = found.get(route.entry);
-      if (!known || backup.segments.length === 0) found.set(route.entry, backup);
-    }
+    if (left.length + plainOnly.length === 0) return found;
+    const direct = (vertex: number): SpfBackup['nextHop'] | undefined => this.directHop(vertex, this.scenarios.at(-1)!);
+    for (const [route, backup] of yield* repairSearch(this.context, this.link, left, plainOnly, direct)) found.set(route.entry, backup);
     return found;
   }
 
@@ -130,7 +130,8 @@ export class TiLfa {
     const { context, link } = this;
     const hops = context.hopsOf(vertex);
     const left = hops.find(({ interfaceId }) => interfaceId !== link.interfaceId);
-    if (left) return failure.clear(vertex) && left.gateway !== undefined ? { interface: left.interface, gateway: left.gateway } : undefined;
+    // Did it lead past the neighbour or LAN, so would the next hops to what is protected, and these would not all be on the link.
+    if (left) return left.gateway === undefined ? undefined : { interface: left.interface, gateway: left.gateway };
     // The locator's own alternate avoids the neighbour of its own route, which must be the same one.
     if (nodeProtecting && (hops.length !== 1 || context.topology.find(routerKey(hops[0]!.neighbor!)) !== link.neighbor)) return undefined;
     const own = path ?? (failure.distance[vertex]! < Infinity ? failure.pathTo(vertex) : undefined);

@@ -48,7 +48,8 @@ export const locatorOf = (router: number): string => `fcbb:bb00:${router.toStrin
 const sid = (router: number, value: number): string => `fcbb:bb00:${router.toString(16)}:${value.toString(16)}::`;
 export const endSid = (router: number): string => sid(router, 1);
 export const decapSid = (router: number): string => sid(router, 2);
-export const endXSid = (router: number, interfaceId: number, neighbor: number): string => sid(router, 0x1000 + interfaceId * 64 + neighbor);
+export const endXSid = (router: number, interfaceId: number, neighbor: number): string =>
+  `fcbb:bb00:${router.toString(16)}:e:${(interfaceId >> 16).toString(16)}:${(interfaceId & 0xffff).toString(16)}:${neighbor.toString(16)}:0`;
 
 export class Model {
   readonly routers = new Map<number, ModelRouter>();
@@ -77,16 +78,21 @@ export class Model {
     return lan;
   }
 
-  /** All LSAs, by key text. */
-  lsas(): Map<string, Lsa> {
+  /** All LSAs, or those of some routers, by key text. */
+  lsas(routers: readonly ModelRouter[] = [...this.routers.values()]): Map<string, Lsa> {
     const all = new Map<string, Lsa>();
     const add = (type: number, id: number, router: number, body: LsaBody): void => void all.set(`${type}/${router}/${id}`, lsa({ type, id, router }, body));
-    for (const router of this.routers.values()) {
+    const linksOf = new Map<number, ModelLink[]>([...routers].map(({ id }) => [id, []]));
+    for (const link of this.links) {
+      if (!link.up) continue;
+      linksOf.get(link.a)?.push(link);
+      if (link.b !== link.a) linksOf.get(link.b)?.push(link);
+    }
+    for (const router of routers) {
       const links: RouterLink[] = [];
       const extended: ExtendedRouterLink[] = [];
       const end = (from: number, interfaceId: number): void => add(LsType.link, interfaceId, from, { kind: 'link', priority: 1, options: OPTIONS, linkLocal: linkLocal(from, interfaceId), prefixes: [] });
-      for (const link of this.links) {
-        if (!link.up || (link.a !== router.id && link.b !== router.id)) continue;
+      for (const link of linksOf.get(router.id)!) {
         const [interfaceId, neighborInterfaceId, neighborRouterId, metric] = link.a === router.id ? [link.aInterface, link.bInterface, link.b, link.aCost] : [link.bInterface, link.aInterface, link.a, link.bCost];
         const entry: RouterLink = { type: 1, metric, interfaceId, neighborInterfaceId, neighborRouterId };
         links.push(entry);

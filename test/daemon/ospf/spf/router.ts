@@ -15,13 +15,12 @@ export const OPTIONS: SpfOptions = {
 
 /** A router of a model, with what its listeners were told applied. */
 export class Router {
-  readonly clock = new ManualClock();
   readonly engine: SpfEngine;
   readonly told = new Map<string, SpfRoute>();
   readonly reachable = new Set<number>();
   deltas: RouteDelta[] = [];
 
-  constructor(readonly model: Model, readonly self = 1, options: Partial<SpfOptions> = {}) {
+  constructor(readonly model: Model, readonly self = 1, options: Partial<SpfOptions> = {}, readonly clock: ManualClock = new ManualClock()) {
     this.engine = new SpfEngine({ routerId: self, clock: this.clock, options: { ...OPTIONS, ...options } });
     this.engine.onRoutes((delta) => {
       this.deltas.push(delta);

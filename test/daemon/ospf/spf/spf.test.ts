@@ -75,7 +75,7 @@ describe('shortest path tree', () => {
         tree.full(true);
         assert.deepEqual(told(model, topology, tree), expected(model));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -96,7 +96,7 @@ describe('shortest path tree', () => {
           for (const id of model.routers.keys()) assert.equal(named.has(routerKey(id)), JSON.stringify(before[id]) !== JSON.stringify(after[id]), `router ${id}`);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 
