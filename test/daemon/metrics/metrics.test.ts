@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { BFD_METRICS, BFD_SESSION_METRICS } from '../../../daemon/metrics/bfd.js';
 import { BGP_NEIGHBOR_METRICS, BGP_SUMMARY_METRICS, type BgpMetricsSource } from '../../../daemon/metrics/bgp.js';
 import { CPN_METRICS, type CpnMetricsSource } from '../../../daemon/metrics/cpn.js';
+import { OSPF_METRICS, OSPF_NEIGHBOR_METRICS } from '../../../daemon/metrics/ospf.js';
 import { MetricsServer, routerRegistry } from '../../../daemon/metrics/server.js';
 import { FakeOspf } from '../northbound/fake-ospf.js';
 import { BfdNetwork } from '../bfd/support.js';
@@ -132,7 +133,7 @@ describe('metrics', () => {
   it('are all in the README, and nothing else is', () => {
     const readme = readFileSync(join(process.cwd(), 'README.md'), 'utf8');
     const table = [...readme.matchAll(/^\| `((?:cpn|bgp|frr_bgp)_\w+)(?:\{([\w, ]*)\})?` \|/gm)].map(([, name, labels]) => `${name}{${(labels ?? '').replaceAll(' ', '')}}`).sort();
-    const defined = [...CPN_METRICS, ...BFD_METRICS, ...BFD_SESSION_METRICS, ...BGP_SUMMARY_METRICS, ...BGP_NEIGHBOR_METRICS].map(({ name, labels }) => `${name}{${labels.join(',')}}`).sort();
+    const defined = [...CPN_METRICS, ...BFD_METRICS, ...BFD_SESSION_METRICS, ...OSPF_METRICS, ...OSPF_NEIGHBOR_METRICS, ...BGP_SUMMARY_METRICS, ...BGP_NEIGHBOR_METRICS].map(({ name, labels }) => `${name}{${labels.join(',')}}`).sort();
     assert.deepEqual(table, defined);
   });
 
