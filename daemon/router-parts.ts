@@ -4,7 +4,7 @@ import type { ComNet } from './awareness/comnet/comnet.js';
 import type { LocalInstances } from './awareness/instances.js';
 import type { PathMonitor } from './awareness/path-monitor.js';
 import type { StampService } from './awareness/stamp/service.js';
-import type { BfdThread } from './bfd/thread.js';
+import type { BfdProcess } from './bfd/process.js';
 import type { BgpSpeaker } from './bgp/speaker.js';
 import type { ChangeHub } from './changes.js';
 import type { Clock } from './clock.js';
@@ -34,7 +34,7 @@ export interface RouterParts {
   readonly paths: PathMonitor;
   readonly comnet: ComNet;
   readonly stamp: StampService | undefined;
-  readonly bfd: BfdThread;
+  readonly bfd: BfdProcess;
   readonly bgp: BgpSpeaker | undefined;
   readonly ospf: Ospf | undefined;
   readonly registration: Registration | undefined;

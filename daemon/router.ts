@@ -18,7 +18,7 @@ import { PathMonitor } from './awareness/path-monitor.js';
 import { AnnouncementSequence } from './awareness/sequence.js';
 import { StampService, type StampSettings } from './awareness/stamp/service.js';
 import { wayName } from './awareness/stamp/way.js';
-import { BfdThread } from './bfd/thread.js';
+import { BfdProcess } from './bfd/process.js';
 import { BgpSpeaker } from './bgp/speaker.js';
 import type { Clock, Timer } from './clock.js';
 import { ComputingExchange } from './computing-exchange.js';
@@ -88,7 +88,7 @@ export class Router implements RouterParts {
   readonly instances: LocalInstances;
   readonly paths: PathMonitor;
   readonly comnet = new ComNet();
-  readonly bfd: BfdThread;
+  readonly bfd: BfdProcess;
   readonly bgp: BgpSpeaker | undefined;
   readonly ospf: Ospf | undefined;
   readonly stamp: StampService | undefined;
@@ -212,7 +212,7 @@ export class Router implements RouterParts {
       },
       config.registration,
     );
-    this.bfd = new BfdThread({ clock, config: config.bfd, report: ({ type, severity, text, fields }) => this.events.emit('bfd', `bfd.${type}`, severity, text, fields) });
+    this.bfd = new BfdProcess({ clock, config: config.bfd, report: ({ type, severity, text, fields }) => this.events.emit('bfd', `bfd.${type}`, severity, text, fields) });
     this.bgp =
       config.bgp &&
       new BgpSpeaker({

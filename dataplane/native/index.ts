@@ -74,6 +74,9 @@ export interface Native {
   /** Acknowledges an expired timerfd. */
   timerfdRead(fd: number): void;
 
+  /** Schedules the calling thread in real time, round robin, at a priority of 1 to 99 (SCHED_RR, sched(7)); what it starts is scheduled as ever. EPERM without CAP_SYS_NICE. */
+  scheduleRealTime(priority: number): void;
+
   /** Speed of an interface in Mbit/s as its driver states it (ethtool); 0: it states none, or there is no such interface. */
   interfaceSpeed(name: string): number;
 

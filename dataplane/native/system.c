@@ -200,6 +200,14 @@ static napi_value namespace_run(napi_env env, napi_callback_info info) {
   return result;
 }
 
+static napi_value thread_schedule_real_time(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  struct sched_param parameters = {0};
+  if (!arguments_get(env, info, 1, argv, NULL) || !argument_int(env, argv[0], &parameters.sched_priority)) return NULL;
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) < 0) return cpn_throw_errno(env, errno, "sched_setscheduler", NULL);
+  return NULL;
+}
+
 void cpn_register_system(napi_env env, napi_value exports) {
   cpn_export(env, exports, "openTun", tun_open);
   cpn_export(env, exports, "interfaceSpeed", interface_speed);
@@ -210,5 +218,6 @@ void cpn_register_system(napi_env env, napi_value exports) {
   cpn_export(env, exports, "timerfdCreate", timer_create_fd);
   cpn_export(env, exports, "timerfdSet", timer_set);
   cpn_export(env, exports, "timerfdRead", timer_read);
+  cpn_export(env, exports, "scheduleRealTime", thread_schedule_real_time);
   cpn_export(env, exports, "inNetworkNamespace", namespace_run);
 }

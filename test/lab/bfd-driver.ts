@@ -3,7 +3,7 @@
  * stdout. Started with its BfdConfig as JSON in argv.
  */
 import { createInterface } from 'node:readline';
-import { BfdThread } from '../../daemon/bfd/thread.js';
+import { BfdProcess } from '../../daemon/bfd/process.js';
 import type { BfdConfig, BfdHandle, BfdRequest, BfdVerdict } from '../../daemon/bfd/types.js';
 import { systemClock } from '../../daemon/clock.js';
 
@@ -25,7 +25,7 @@ export interface Heard {
 }
 
 function main(config: BfdConfig): void {
-  const bfd = new BfdThread({ clock: systemClock, config, report: ({ severity, text }) => severity === 'warning' && console.error(text) });
+  const bfd = new BfdProcess({ clock: systemClock, config, report: ({ severity, text }) => severity === 'warning' && console.error(text) });
   const handles = new Map<string, BfdHandle>();
   const heard: Heard[] = [];
   const run = (command: BfdCommand): unknown => {

@@ -3,7 +3,7 @@
  * stdout. Started with its SpeakerOptions as JSON in argv.
  */
 import { createInterface } from 'node:readline';
-import { BfdThread } from '../../daemon/bfd/thread.js';
+import { BfdProcess } from '../../daemon/bfd/process.js';
 import type { BfdConfig } from '../../daemon/bfd/types.js';
 import { BgpSpeaker, type SpeakerOptions } from '../../daemon/bgp/speaker.js';
 import type { BgpEvent } from '../../daemon/bgp/environment.js';
@@ -36,7 +36,7 @@ export const fromJson = (text: string): unknown =>
   });
 
 function main(options: DriverOptions): void {
-  const bfd = options.bfdConfig && new BfdThread({ clock: systemClock, config: options.bfdConfig, report: () => undefined });
+  const bfd = options.bfdConfig && new BfdProcess({ clock: systemClock, config: options.bfdConfig, report: () => undefined });
   const speaker = new BgpSpeaker({ ...options, bfd, clock: systemClock, resolveNextHop: () => ({ cost: 0 }) });
   const events: BgpEvent[] = [];
   const service = new Map<string, unknown>();

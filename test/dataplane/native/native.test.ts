@@ -320,3 +320,8 @@ test('a stream connection under way is no error, and is there when the descripto
   native.close(client);
   server.close();
 });
+  test('real-time scheduling refuses priorities that there are not', () => {
+    assert.throws(() => native.scheduleRealTime(100), { code: 'EINVAL', syscall: 'sched_setscheduler' });
+    assert.throws(() => native.scheduleRealTime(0), { code: 'EINVAL' });
+  });
+

@@ -1,25 +1,31 @@
-/** BFD for the daemon: the service in a thread of its own, started with the first client, and started again should it ever end. */
-import { Worker } from 'node:worker_threads';
+/** BFD for the daemon: the service in a process of its own, started with the first client, and started again should it ever end. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Clock, Timer } from '../clock.js';
-import type { FromWorker, ToWorker } from './messages.js';
+import type { FromChild, ToChild } from './messages.js';
 import type { BfdEvent } from './service.js';
 import type { BfdConfig, BfdHandle, BfdListener, BfdRegistrar, BfdRequest, BfdView } from './types.js';
 
-export interface BfdThreadOptions {
+export interface BfdProcessOptions {
   readonly clock: Clock;
   readonly config: BfdConfig;
   readonly report: (event: BfdEvent) => void;
 }
 
-/** Pause before a thread that ended is started again, and how long one may take to say goodbye, ms. */
+/**
+ * A garbage collector without helpers: the helpers would run at the priority of everything else, and the collector waits for them, on a busy
+ * machine for longer than a Detection Time.
+ */
+const EXEC_ARGV = ['--single-threaded-gc', '--max-semi-space-size=2'];
+/** Pause before a process that ended is started again, and how long one may take to say goodbye, ms. */
 const RESTART_MS = 1000;
 const CLOSE_MS = 1000;
 
 const NOTHING: BfdView = { sessions: [], discards: {} };
 
-export class BfdThread implements BfdRegistrar {
+export class BfdProcess implements BfdRegistrar {
   private config: BfdConfig;
-  private worker: Worker | undefined;
+  private child: ChildProcess | undefined;
   private readonly clients = new Map<number, { readonly request: BfdRequest; readonly listener: BfdListener }>();
   private readonly views = new Map<number, (view: BfdView) => void>();
   private restart: Timer | undefined;
@@ -27,15 +33,15 @@ export class BfdThread implements BfdRegistrar {
   private closed: (() => void) | undefined;
   private isClosing = false;
 
-  constructor(private readonly options: BfdThreadOptions) {
+  constructor(private readonly options: BfdProcessOptions) {
     this.config = options.config;
   }
 
   register(request: BfdRequest, listener: BfdListener): BfdHandle {
     const id = this.count++;
     this.clients.set(id, { request, listener });
-    // A thread that starts hears of all clients.
-    if (this.worker) this.say({ do: 'register', id, request });
+    // A process that starts hears of all clients.
+    if (this.child) this.say({ do: 'register', id, request });
     else if (!this.restart) this.start();
     return {
       unregister: () => {
@@ -51,7 +57,7 @@ export class BfdThread implements BfdRegistrar {
 
   /** All sessions as they are now. */
   view(): Promise<BfdView> {
-    if (!this.worker) return Promise.resolve(NOTHING);
+    if (!this.child) return Promise.resolve(NOTHING);
     const id = this.count++;
     return new Promise((resolve) => {
       this.views.set(id, resolve);
@@ -59,36 +65,41 @@ export class BfdThread implements BfdRegistrar {
     });
   }
 
-  /** Says goodbye to the peers and ends the thread. */
+  /** Says goodbye to the peers and ends the process. */
   async close(): Promise<void> {
     this.isClosing = true;
     this.restart?.cancel();
-    const { worker } = this;
-    if (!worker) return;
-    const timer = await new Promise<Timer>((resolve) => {
-      const limit = this.options.clock.setTimeout(() => resolve(limit), CLOSE_MS);
-      this.closed = () => resolve(limit);
+    const { child } = this;
+    if (!child) return;
+    const limit = this.options.clock.setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
+    await new Promise<void>((resolve) => {
+      this.closed = resolve;
       this.say({ do: 'close' });
     });
-    timer.cancel();
-    await worker.terminate();
+    limit.cancel();
   }
 
-  private say(message: ToWorker): void {
-    this.worker?.postMessage(message);
+  private say(message: ToChild): void {
+    if (this.child?.connected === true) this.child.send(message);
   }
 
   private start(): void {
     if (this.isClosing) return;
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: this.config, name: 'bfd' });
-    this.worker = worker;
-    worker.on('message', (message: FromWorker) => this.heard(message));
-    worker.on('error', (error) => this.options.report({ type: 'error', severity: 'warning', text: `the BFD thread failed: ${String(error)}`, fields: {} }));
-    worker.on('exit', () => this.ended());
+    const child = fork(fileURLToPath(new URL('child.js', import.meta.url)), [], { execArgv: EXEC_ARGV, serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.child = child;
+    let over = false;
+    const ended = (why: string): void => {
+      if (!over) this.ended(why);
+      over = true;
+    };
+    child.on('message', (message) => this.heard(message as FromChild));
+    child.on('error', (error) => ended(error.message));
+    child.on('exit', (code, signal) => ended(signal ?? `exit status ${code ?? 0}`));
+    this.say({ do: 'start', config: this.config });
     for (const [id, { request }] of this.clients) this.say({ do: 'register', id, request });
   }
 
-  private heard(message: FromWorker): void {
+  private heard(message: FromChild): void {
     switch (message.kind) {
       case 'verdict':
         this.clients.get(message.id)?.listener(message.verdict, message.change);
@@ -100,17 +111,18 @@ export class BfdThread implements BfdRegistrar {
         this.views.get(message.id)?.(message.view);
         this.views.delete(message.id);
         break;
-      case 'closed':
-        this.closed?.();
-        break;
     }
   }
 
-  private ended(): void {
-    this.worker = undefined;
+  private ended(why: string): void {
+    this.child = undefined;
     for (const resolve of this.views.values()) resolve(NOTHING);
     this.views.clear();
-    if (this.isClosing) return;
+    if (this.isClosing) {
+      this.closed?.();
+      return;
+    }
+    this.options.report({ type: 'error', severity: 'warning', text: `the BFD process ended (${why}); it is started again`, fields: {} });
     this.restart = this.options.clock.setTimeout(() => {
       this.restart = undefined;
       this.start();
