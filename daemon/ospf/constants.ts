@@ -22,8 +22,8 @@ export const REQUESTS_A_PACKET = 64;
 
 export const MAX_INTERFACES = 1024;
 export const MAX_NEIGHBORS = 256; // of an interface
-/** LSAs that a neighbour may list in a database exchange where the database has no limit of its own. */
-export const MAX_REQUESTS = 1_000_000;
+/** LSAs that a neighbour may have described and not sent yet. */
+export const MAX_REQUESTS = 200_000;
 /** LSAs that one turn of the event loop ages, or tells listeners of. */
 export const SLICE = 500;
 

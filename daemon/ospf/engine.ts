@@ -39,7 +39,7 @@ export interface NeighborListener {
 }
 
 export interface StopOptions {
-  /** Leaves the own LSAs and adjacencies to time out, so that others go on forwarding here while the process is away; else both end now. */
+  /** Leaves the own LSAs and adjacencies to time out, so that others go on forwarding here while the process is away, and tells nobody of lost neighbours; else both end now. */
   readonly keepForwarding: boolean;
 }
 
@@ -152,7 +152,9 @@ export class OspfEngine {
     if (!this.running) return;
     this.topology.stop();
     this.overload.stop();
-    if (!keepForwarding) {
+    // Nothing is lost while others forward on: nobody is to repair anything.
+    if (keepForwarding) this.neighborListeners.clear();
+    else {
       this.own.flushAll();
       for (const owner of this.interfaces.values()) {
         owner.sender.flush();

@@ -126,6 +126,16 @@ describe('Adjacencies', () => {
     assert.deepEqual([a.lost.length, a.full.length], [1, 2]);
   });
 
+  test('a stop that keeps forwarding reports no neighbor lost, an orderly one does, on both sides', () => {
+    for (const keepForwarding of [true, false]) {
+      const { network, a, b } = pair();
+      network.seconds(20);
+      a.engine.stop({ keepForwarding });
+      network.seconds(1);
+      assert.deepEqual([a.lost.length, b.lost.length], keepForwarding ? [0, 0] : [1, 1]);
+    }
+  });
+
   test('an interface that goes down takes its neighbors and its link LSAs along, and comes back', () => {
     const { network, a, b } = pair();
     network.seconds(20);
