@@ -1,6 +1,6 @@
 /** One whole router on the dataplane in memory: configurations that are taken over, refused, and put back. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
@@ -9,6 +9,8 @@ import { parseConfig } from '../../daemon/config/load.js';
 import { routerChecks } from '../../daemon/doctor.js';
 import { silentLogger } from '../../daemon/log.js';
 import { Router } from '../../daemon/router.js';
+import { NO_REQUIREMENTS } from '../../daemon/steering/requirement-option.js';
+import { explain } from '../../daemon/steering/views.js';
 import { FakeDataplane } from '../../dataplane/fake.js';
 import { exitOf, makeAdvertisement, makeInstance, SERVICE, sidOf } from './rib/instances.js';
 
@@ -45,7 +47,7 @@ api: {listen: "unix://${folder}/cpnd.sock"}
 
 async function start(config: string): Promise<{ router: Router; dataplane: RefusingDataplane; clock: ManualClock }> {
   const parsed = parseConfig(config, 'cpnd.yaml');
-  assert.ok(parsed.ok, JSON.stringify(parsed));
+  assert.ok(parsed.ok, parsed.ok ? '' : JSON.stringify(parsed.errors));
   const clock = new ManualClock();
   const dataplane = new RefusingDataplane([link('lo', 1), link('eth1', 2)], () => clock.now());
   router = await Router.start({ config: parsed.config, configFile: 'cpnd.yaml', dataplane, clock, log: silentLogger, nowNs: () => BigInt(Math.round(clock.now() * 1e6)) });
@@ -133,4 +135,25 @@ test('a neighbor with BFD has a session, whose profile follows the configuration
   assert.deepEqual(await sessions(), [['2001:db8:1::2', '2001:db8:1::1', false, 'mine', 4, 'down', 'bgp']]);
   await router.reload(bgp(''));
   assert.deepEqual(await sessions(), []);
+});
+
+test('runs of a file become a demand model that speaks for tasks of known work, and CATS metrics are announced', async () => {
+  const runs = Array.from({ length: 60 }, (_, i) => {
+    const [workload, used] = [1e6 * (1 + (i % 13)), (i % 7) / 10];
+    return `${SERVICE},${workload},0,${((workload / 1e9) * 2e6) / (1 - used)},1e9,${used}`;
+  });
+  const file = join(folder, 'runs.csv');
+  writeFileSync(file, `service,workload,dataSize,latencyUs,capacity,computingUsed\n${runs.join('\n')}\nnonsense\n`);
+  const instance = `{service: "${SERVICE}", id: 1, node: {address: "2001:db8:1::2", interface: eth1}, computing: [{class: parallel, chip: cpu, total: 1e9, residual: 5e8}]}`;
+  const { router, clock } = await start(text('2001:db8:1::1/64', 'node').replace('stamp: {enabled: false}', `stamp: {enabled: false}, instances: [${instance}], model: {runs: [${file}], cats: {computing: [[1e8, 0], [1e9, 10]]}}`));
+  for (let i = 0; i < 5; i++) clock.advance(1000);
+  const reasonsFor = (workload: bigint | undefined): string[] => explain(router.steering, SERVICE, clock.now(), { ...NO_REQUIREMENTS, workload }).candidates[0]!.reasons.map(({ text: words }) => words);
+  // A node that is half busy takes twice 2 ms a million operations.
+  assert.ok(reasonsFor(5_000_000n).some((words) => /^processing predicted to take (19|20)\d\d\d us .* by the queueing form from 60 runs of the service$/.test(words)), reasonsFor(5_000_000n).join('; '));
+  assert.ok(!reasonsFor(undefined).some((words) => words.startsWith('processing')));
+  assert.ok(router.events.since().some(({ type, text: words }) => type === 'model.runs' && /60 runs taken; line 62/.test(words)));
+  const [candidate] = router.computingRib.candidates(SERVICE);
+  // Between 1e8 and 1e9 on a logarithmic scale 5e8 is at 6.99.
+  assert.deepEqual(candidate!.instance.cats.map(({ type, level, value }) => [type, level, value]), [[1, 1, 6n], [5, 2, 6n]]);
+  assert.equal(candidate!.instance.grade, 4);
 });

@@ -66,8 +66,8 @@ async function fitQueue(file: string, history: Exclude<History, { kind: 'runs' }
     if (!predicted.ok) throw new CommandFailure(EXIT_NO, predicted.reason);
     return { rate: perSecond, ...predicted.value };
   });
-  const { serviceQuantilesUs: _, ...queue } = fitted.value;
-  await session.answer({ queue, predictions }, () => describeQueue(fitted.value, predictions));
+  const { servers, serversKnown, meanUs, serviceScv, arrivalScv, samples } = fitted.value;
+  await session.answer({ queue: { servers, serversKnown, meanUs, serviceScv, arrivalScv, samples }, predictions }, () => describeQueue(fitted.value, predictions));
 }
 
 async function describeQueue({ servers, serversKnown, meanUs, serviceScv, arrivalScv, samples }: FittedQueue, predictions: readonly { readonly rate: number; readonly utilisation: number; readonly waitUs: number; readonly responseUs: number; readonly responseP99Us: number }[]): Promise<string> {
