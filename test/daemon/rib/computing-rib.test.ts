@@ -28,6 +28,25 @@ describe('computing RIB', () => {
     assert.deepEqual(list(rib), ['fc00:0:11::1#1 by fc00:0:100::1', 'fc00:0:11::1#2 by fc00:0:100::1', 'fc00:0:2::1#1 by fc00:0:100::1']);
   });
 
+  it('lets aggregates of an exit inside the own edge network count by OSPFv3 alone', () => {
+    const { rib, batches } = setup();
+    const aggregate = makeInstance(2, 99, { aggregate: true });
+    rib.advertise(makeAdvertisement(2, 5, { instances: [aggregate] }));
+    rib.flush();
+    assert.deepEqual([list(rib), rib.isInside(exitOf(2))], [['fc00:0:2::1#99 by fc00:0:100::1'], false]);
+    // Another service of that exit is enough: it is a router inside.
+    rib.advertise(makeAdvertisement(2, 4, { service: '2001:db8:5e::2', source: 'ospf', peer: '10.0.0.2', pathId: 0 }));
+    rib.flush();
+    assert.deepEqual([list(rib), rib.isInside(exitOf(2)), rib.isHeardByOspf(exitOf(2))], [[], true, true]);
+    assert.deepEqual(batches.at(-1)!.sort(), [SERVICE, '2001:db8:5e::2']);
+    rib.advertise(makeAdvertisement(2, 3, { source: 'ospf', peer: '10.0.0.2', pathId: 0, instances: [makeInstance(2, 98, { aggregate: true })] }));
+    assert.deepEqual(list(rib), ['fc00:0:2::1#98 by 10.0.0.2'], 'whatever the sequences');
+    assert.deepEqual(rib.advertisements(SERVICE).map(({ advertisement, counts }) => [advertisement.source, counts]), [['bgp', false], ['ospf', true]]);
+    rib.withdraw('ospf', '10.0.0.2', 0, SERVICE);
+    rib.withdraw('ospf', '10.0.0.2', 0, '2001:db8:5e::2');
+    assert.deepEqual([list(rib), rib.isInside(exitOf(2))], [['fc00:0:2::1#99 by fc00:0:100::1'], false]);
+  });
+
   const A = 'fc00:0:100::1';
   const B = 'fc00:0:100::a';
   /** Held by (peer, source, sequence), and who counts. */

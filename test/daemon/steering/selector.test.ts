@@ -89,6 +89,14 @@ describe('prediction', () => {
     assert.ok(total(several) > 15_000 && total(several) < 20_000);
   });
 
+  it('of an aggregate lies between its best and its worst instance by its load, and no request gets the sum of its computing power', () => {
+    const aggregate = (utilisation: number): Partial<Instance> => ({ aggregate: true, serviceDelay: { meanUs: 5000, p99Us: 25_000, serviceRate: 20_000 }, load: load(utilisation) });
+    const service = (instance: Partial<Instance>, requirements: Partial<Requirements> = {}): number => predict(makeInstance(1, 1, instance), PATH, want(requirements), 0).serviceUs;
+    assert.deepEqual([0, 2500, 10_000].map((utilisation) => service(aggregate(utilisation))), [5000, 10_000, 25_000]);
+    assert.equal(service(aggregate(0), { workload: 10n ** 9n }), 5000);
+    assert.equal(service({ ...aggregate(0), serviceDelay: { meanUs: 8000, p99Us: 0, serviceRate: 0 }, load: load(9000) }), 8000, 'without a spread');
+  });
+
   it('is bounded when the instance says it is full', () => assert.equal(total({ load: load(10_000) }), 10_000 + 5000 / 0.01));
 
   it('takes the advertised queue where it says more than the utilisation', () => assert.equal(total({ load: load(0, 40) }), 15_000 + 40 * 5000));
@@ -245,6 +253,34 @@ describe('requirements', () => {
   it('take what the packet states and the defaults for the rest', () => {
     const merged = mergeRequirements(want({ latencyUs: 5, splittable: true }), want({ latencyUs: 9, algorithm: 7 }));
     assert.deepEqual([merged.latencyUs, merged.algorithm, merged.splittable, merged.storage], [5, 7, true, undefined]);
+  });
+});
+
+describe('selection with aggregates', () => {
+  const aggregate = (changes: Partial<Instance> = {}): Partial<Instance> => ({ aggregate: true, computing: [], storage: [], algorithms: [], ...changes });
+  const requirements: readonly [name: string, wanted: Partial<Requirements>][] = [
+    ['computing power', { computing: { class: 2, minResidual: 10n ** 15n } }],
+    ['storage', { storage: { ability: 2, octets: 10n ** 15n } }],
+    ['an algorithm', { algorithm: 7 }],
+    ['bandwidth', { network: { minBandwidth: 10n ** 12n, maxPdvUs: 0xffffffff, maxLossPpm: 1_000_000 } }],
+  ];
+  for (const [name, wanted] of requirements) {
+    it(`does not hold against an aggregate that it says nothing of ${name}`, () => {
+      const [one, plain] = assess([input(1, aggregate()), input(2, { computing: [], interface: undefined })], want(wanted));
+      assert.equal(one!.feasible, true);
+      assert.equal(plain!.feasible, name === 'bandwidth');
+    });
+  }
+
+  it('holds against it what it says', () => {
+    const [one] = assess([input(1, aggregate({ algorithms: [1, 2] }))], want({ algorithm: 7 }), true);
+    assert.equal(one!.feasible, false);
+    assert.ok(one!.reasons.some(({ code, ok }) => code === 'aggregate' && ok));
+  });
+
+  it('shares new flows between aggregates and instances by rate and latency', () => {
+    const delay = { meanUs: 5000, p99Us: 5000, serviceRate: 200 };
+    assert.deepEqual(weights([input(1, aggregate({ serviceDelay: { ...delay, serviceRate: 600 } })), input(2, { serviceDelay: delay })]), [0.75, 0.25]);
   });
 });
 
