@@ -122,7 +122,7 @@ export class FacadeOverRouter implements RouterFacade {
   }
 
   status(): RouterStatus {
-    const { config, clock, startedAt, configFile, bgp, unicast, computingRib, steering } = this.parts;
+    const { config, clock, startedAt, configFile, bgp, unicast, computingRib } = this.parts;
     const neighbors = bgp?.summary().neighbors ?? [];
     let candidates = 0;
     for (const service of computingRib.services()) candidates += computingRib.candidates(service).length;
@@ -141,8 +141,8 @@ export class FacadeOverRouter implements RouterFacade {
       routes: unicast.rib.size,
       services: computingRib.size,
       candidates,
-      policies: steering.policies.size * 16,
-      flows: steering.pins.size,
+      policies: this.steerings().reduce((sum, { policies }) => sum + policies.size * 16, 0),
+      flows: this.steerings().reduce((sum, { pins }) => sum + pins.size, 0),
       notes: this.dataplane.capabilities().notes,
       counters: routerCounters(this.parts),
     };

@@ -88,7 +88,8 @@ export class Telemetry implements TelemetryFacade {
   }
 
   private cpnSource(): CpnMetricsSource {
-    const { config, clock, startedAt, computingRib, steering, unicast, instances, paths } = this.parts;
+    const { config, clock, startedAt, computingRib, steering, borders, unicast, instances, paths } = this.parts;
+    const steerings = [steering, borders.outward, borders.inward];
     const candidates = (): number => {
       let count = 0;
       for (const service of computingRib.services()) count += computingRib.candidates(service).length;
@@ -100,8 +101,8 @@ export class Telemetry implements TelemetryFacade {
       services: () => computingRib.size,
       candidates,
       advertisements: () => computingRib.advertisementCount,
-      policies: () => steering.policies.size * 16,
-      pinnedFlows: () => steering.pins.size,
+      policies: () => steerings.reduce((sum, { policies }) => sum + policies.size * 16, 0),
+      pinnedFlows: () => steerings.reduce((sum, { pins }) => sum + pins.size, 0),
       routes: () => unicast.rib.size,
       counters: this.counters,
       instances: () => instances.list().map(({ local, announced }) => ({ service: local.config.service, instance: local.config.id, up: local.healthy, announced })),

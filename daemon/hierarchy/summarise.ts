@@ -123,8 +123,8 @@ function storageOf(instances: readonly Instance[]): Storage[] {
   );
 }
 
-function loadOf(instances: readonly Instance[], weights: readonly number[]): Load | undefined {
-  if (instances.every(({ load }) => load === undefined)) return undefined;
+/** Always stated: an aggregate without load and delay would be a service that does not run (proto/WIRE.md section 5). */
+function loadOf(instances: readonly Instance[], weights: readonly number[]): Load {
   // Who says nothing of its load counts as idle, as it does where it is a candidate itself.
   const loads = instances.map(({ load }) => load ?? { utilisation: 0, queueLength: 0, activeFlows: 0 });
   return {

@@ -503,21 +503,38 @@ struct packet {
   __u8 about_answer;   /* an ICMP error */
   __u8 states_no_size; /* a GSO packet past 64 KiB (BIG TCP) */
   __u8 may_fragment;   /* IPv4 without DF */
+  __be32 label;        /* at a border: flow label of the outer header; 0 elsewhere */
 };
+
+/* In the space of a fragment key: the identification is the flow label of the outer header. */
+#define BY_LABEL 0x80
 
 static __always_inline void remember_fragment(const struct packet *packet)
 {
   struct fragment_key id = { .identification = packet->chain.identification, .space = packet->key.space };
   __builtin_memcpy(&id, &packet->key, 32);
   bpf_map_update_elem(&fragments, &id, &packet->key, BPF_ANY);
+  if (packet->label == 0)
+    return;
+  id.identification = packet->label;
+  id.space |= BY_LABEL;
+  bpf_map_update_elem(&fragments, &id, &packet->key, BPF_ANY);
 }
 
-/* The flow of a later fragment: that of its first one. */
+/*
+ * The flow of a later fragment: that of its first one. An entry sends IPv4 fragments that have to be cut once more by its daemon, so that those behind may overtake them:
+ * at a border the flow that other fragments with the same label belonged to is as good.
+ */
 static __always_inline int find_fragment(struct packet *packet)
 {
   struct fragment_key id = { .identification = packet->chain.identification, .space = packet->key.space };
   __builtin_memcpy(&id, &packet->key, 32);
   struct flow_key *first = bpf_map_lookup_elem(&fragments, &id);
+  if (!first && packet->label != 0) {
+    id.identification = packet->label;
+    id.space |= BY_LABEL;
+    first = bpf_map_lookup_elem(&fragments, &id);
+  }
   if (!first)
     return -1;
   packet->key = *first;
@@ -717,10 +734,11 @@ static __always_inline int classify_ipv4(struct __sk_buff *skb, __be16 fragment,
  */
 static __noinline int border(struct __sk_buff *skb, const __u32 network, __u32 space)
 {
-  __u8 next;
+  __be32 outer[2];
   __u32 offset = network + 40, last_segment = 0;
-  if (bpf_skb_load_bytes(skb, network + 6, &next, 1) < 0)
+  if (bpf_skb_load_bytes(skb, network, outer, 8) < 0)
     return drop(COUNTER_MALFORMED);
+  __u8 next = ((__u8 *)outer)[6];
   if (next == IPPROTO_ROUTING) {
     __u8 srh[8];
     if (bpf_skb_load_bytes(skb, offset, srh, 8) < 0 || srh[2] != SRH_TYPE || srh[3] != 0 || srh[4] * 2 + 2 > srh[1])
@@ -731,6 +749,7 @@ static __noinline int border(struct __sk_buff *skb, const __u32 network, __u32 s
   }
   struct packet packet = {};
   packet.key.space = space;
+  packet.label = outer[0] & bpf_htonl(0xfffff);
   struct in6_addr destination;
   int verdict;
   if (next == IPPROTO_IPV6) {

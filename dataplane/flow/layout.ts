@@ -19,6 +19,7 @@ export const FLOW_LAST_SEEN_NS = 32;
 // struct fragment_key: source, destination, identification (IPv4: protocol and identification), space, zero 3; the value is a flow key.
 export const FRAGMENT_KEY_LENGTH = 40;
 export const FRAGMENT_IDENTIFICATION = 32;
+/** With its highest bit the identification is the flow label of the outer header, at a border. Written by the program alone. */
 export const FRAGMENT_SPACE = 36;
 export const FRAGMENT_VALUE_LENGTH = FLOW_KEY_LENGTH;
 

@@ -205,6 +205,15 @@ test('a link inside that is too narrow is told the entry, which finds its policy
   await setMtu(1500);
 });
 
+test('fragments of the user follow their first one through entry and border', async () => {
+  for (const service of [SERVICE.inner, SERVICE.ipv4]) {
+    const { status, stdout } = await network.lab.node('client').exec(['ping', '-n', '-c', '3', '-i', '0.05', '-W', '2', '-s', '4000', service]);
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, /3 received/);
+  }
+  assert.equal(await border().counter('kernel_fragment_unknown'), 0);
+});
+
 test('a Packet Too Big about an answer reaches the instance that the flow is pinned to', async () => {
   const port = network.freshPorts();
   assert.equal((await network.send(SERVICE.inner, '--source-port', String(port), '--requests', '2')).answered, 2);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { cpnInstanceSize, decodeCpnBlock, encodeCpnBlock } from '../../../daemon/computing/block.js';
 import type { Instance } from '../../../daemon/computing/types.js';
 import { summarise, type AggregateIdentity } from '../../../daemon/hierarchy/summarise.js';
+import { isDormant } from '../../../daemon/steering/feasibility.js';
 import type { Candidate } from '../../../daemon/rib/candidate.js';
 import { instance as instanceArbitrary } from '../computing/arbitraries.js';
 import { exitOf, makeInstance, SERVICE } from '../rib/instances.js';
@@ -56,6 +57,11 @@ describe('the aggregate of a service', () => {
     assert.ok(alone.energy && alone.price);
     const sum = of(rich, makeInstance(2, 1, { price: { microUnits: 1n, currency: 'USD' } }));
     assert.deepEqual([sum.energy, sum.price], [undefined, undefined]);
+  });
+
+  it('states a load even of instances that state none, so that nobody takes it for a service that does not run', () => {
+    const sum = of(makeInstance(1, 1, { load: undefined, serviceDelay: undefined }));
+    assert.deepEqual([sum.load, sum.serviceDelay, isDormant(sum)], [{ utilisation: 0, queueLength: 0, activeFlows: 0 }, undefined, false]);
   });
 
   it('drains only where all do, and counts those that drain only then', () => {

@@ -25,7 +25,7 @@ describe('spaces of flows', () => {
       part.onPass({ begun: () => undefined, seen: (_, policies, count) => seen[number]!.push([policies[0]!, count]), ended: () => undefined });
     });
     // In turns, so that runs of one space are short.
-    for (const space of [0, 0, 1, 2, 2, 2, 0, 1]) flows.packet(flow(flows.size), undefined, 48, FLOW_SPACES[space]!);
+    for (const space of [0, 0, 1, 2, 2, 2, 0, 1]) flows.packet(flow(flows.size), undefined, 48, FLOW_SPACES[space]);
     assert.deepEqual(parts.map((part) => [...part.scanFlows()].flat().map(({ policy }) => policy)), [[100, 100, 100], [101, 101], [102, 102, 102]]);
     flows.pass();
     assert.deepEqual(seen, [[[100, 2], [100, 1]], [[101, 1], [101, 1]], [[102, 3]]]);
