@@ -445,7 +445,7 @@ export class Router implements RouterParts {
   private ownComNet(): ComNetPart {
     const ways = [...this.paths.list()].map((report) => ({ ...report, detail: this.stamp?.detail(wayName(report.way.exit, report.way.transit)) }));
     const candidates = [...this.computingRib.services()].flatMap((service) => this.computingRib.candidates(service));
-    const links = this.links.report().map((link) => ({ ...link, neighbour: link.neighbour && (this.ospf?.neighborLoopback(link.interface, link.neighbour) ?? link.neighbour) }));
+    const links = this.links.report().map((link) => ({ ...link, neighbour: link.neighbour && (this.ospf?.neighborName(link.interface, link.neighbour) ?? link.neighbour) }));
     return ownComNet({ router: this.current.router, links, ways, candidates });
   }
 

@@ -301,10 +301,10 @@ export class Ospf {
     });
   }
 
-  /** Loopback of the router behind an address on a link of ours; undefined: it announces none. */
-  neighborLoopback(name: string, address: string): string | undefined {
+  /** What the router behind an address on a link of ours goes by: its loopback, or its router ID where it announces none. Undefined: no neighbour is Full there. */
+  neighborName(name: string, address: string): string | undefined {
     const adjacency = this.adjacencies.find((one) => one.interface === name && one.address === address);
-    return adjacency && this.loopbacks().get(adjacency.neighborRouterId);
+    return adjacency && (this.loopbacks().get(adjacency.neighborRouterId) ?? formatId(adjacency.neighborRouterId));
   }
 
   /** Addresses by which routers go: of the Router Address TLV (RFC 5329 section 3), else the lowest host prefix. */

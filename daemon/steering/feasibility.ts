@@ -10,6 +10,7 @@ import type { Requirements } from './requirement-option.js';
 export type ReasonCode =
   | 'path'
   | 'route'
+  | 'way'
   | 'sid'
   | 'aggregate'
   | 'draining'

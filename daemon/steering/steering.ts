@@ -21,7 +21,7 @@ import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
 import type { Assessment, DemandEstimator } from './selector.js';
 import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
 import { Sliced } from './sliced.js';
-import { chooseWay, type ChosenWay } from './way-choice.js';
+import { chooseWay, describeWays, type ChosenWay } from './way-choice.js';
 
 export interface SteeringConfig {
   readonly services: readonly ServiceConfig[];
@@ -243,7 +243,14 @@ export class Steering {
   /** Assesses the candidates of a service with what is measured of their ways now; `explain`: with the reasons. */
   assess(state: ServiceState, requirements: Requirements, nowMs: number, explain = false): Assessment<Member>[] {
     for (const member of state.members) member.path = this.parts.pathState(member.exit, member.transit);
-    return state.assess(requirements, nowMs, explain);
+    const assessments = state.assess(requirements, nowMs, explain);
+    return explain ? assessments.map((one) => this.withWays(one, state)) : assessments;
+  }
+
+  private withWays(assessment: Assessment<Member>, state: ServiceState): Assessment<Member> {
+    const { exit, transit } = assessment.input;
+    const text = describeWays(this.waysOf(exit, state), transit, (way) => this.look(exit, way));
+    return text === undefined ? assessment : { ...assessment, reasons: [...assessment.reasons, { code: 'way', ok: true, text }] };
   }
 
   /** What the option asks for; undefined: nothing of ours, or malformed, so that the defaults hold. */
@@ -414,11 +421,17 @@ export class Steering {
   }
 
   private wayTo(exit: string, state: ServiceState): ChosenWay {
-    return chooseWay(state.via[exit] ?? this.parts.discoveredWays?.(exit), (transit) => {
-      const path = this.parts.pathState(exit, transit);
-      const first = transit[0];
-      return { path, resolves: first !== undefined && this.parts.sidResolves ? this.parts.sidResolves(first) : path.resolved };
-    });
+    return chooseWay(this.waysOf(exit, state), (transit) => this.look(exit, transit));
+  }
+
+  private waysOf(exit: string, state: ServiceState): readonly TransitPath[] | undefined {
+    return state.via[exit] ?? this.parts.discoveredWays?.(exit);
+  }
+
+  private look(exit: string, transit: readonly string[]): Omit<ChosenWay, 'transit'> {
+    const path = this.parts.pathState(exit, transit);
+    const first = transit[0];
+    return { path, resolves: first !== undefined && this.parts.sidResolves ? this.parts.sidResolves(first) : path.resolved };
   }
 
   /** Points ids whose instance is gone at the others. */

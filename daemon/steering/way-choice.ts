@@ -25,3 +25,15 @@ export function chooseWay(ways: readonly TransitPath[] | undefined, look: (trans
   }
   return preferred!;
 }
+
+/** The listed ways with the delay of each, and which of them is taken: one line for an operator; undefined where there is but one way. */
+export function describeWays(ways: readonly TransitPath[] | undefined, taken: readonly string[], look: (transit: readonly string[]) => Omit<ChosenWay, 'transit'>): string | undefined {
+  if (!ways || ways.length === 0 || (ways.length === 1 && ways[0]!.segments.length === 0)) return undefined;
+  const texts = ways.map(({ segments }) => {
+    const { path, resolves } = look(segments);
+    const isTaken = segments.length === taken.length && segments.every((segment, index) => segment === taken[index]);
+    const state = !path.alive ? 'does not answer' : !resolves ? 'has no route' : path.rttUs === undefined ? 'not measured' : `path delay ${Math.round(path.rttUs / 2)} us`;
+    return `${segments.length === 0 ? 'as the routes lead' : `by ${segments.join(' ')}`} (${state}${isTaken ? ', taken' : ''})`;
+  });
+  return `ways: ${texts.join(', ')}`;
+}
