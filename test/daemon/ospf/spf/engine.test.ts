@@ -70,7 +70,7 @@ describe('SPF engine', () => {
         assert.deepEqual(sorted(router.told.values()), sorted(expected.routes()));
         assert.deepEqual([...router.reachable].sort(), [...expected.reachableRouters()].sort());
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 

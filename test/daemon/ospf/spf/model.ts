@@ -248,6 +248,8 @@ export function allDistances(model: Model, weight: (edge: ModelEdge) => number =
   return (from, to) => distance[number.get(from) ?? -1]?.[number.get(to) ?? -1] ?? (from === to ? 0 : Infinity);
 }
 
+const differentDelays = fc.uniqueArray(fc.integer({ min: 10, max: 3000 }), { minLength: 48, maxLength: 48 });
+
 /** A random connected-ish network with routers 1 to n: mixed costs, parallel links, LANs. */
 export function arbitraryModel(maxRouters: number, options: { readonly lans?: boolean; readonly asymmetric?: boolean; readonly srv6Share?: number; readonly delays?: boolean } = {}): fc.Arbitrary<Model> {
   const cost = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 30 }));
@@ -260,7 +262,8 @@ export function arbitraryModel(maxRouters: number, options: { readonly lans?: bo
         extra: fc.array(fc.tuple(fc.nat(count - 1), fc.nat(count - 1), cost, cost), { maxLength: count * 2 }),
         lans: options.lans === false ? fc.constant([]) : fc.array(fc.uniqueArray(fc.tuple(fc.nat(count - 1), cost), { minLength: 2, maxLength: 5, selector: ([router]) => router }), { maxLength: 3 }),
         plain: fc.array(fc.nat(99), { minLength: count, maxLength: count }),
-        delays: fc.array(fc.tuple(fc.integer({ min: 10, max: 3000 }), fc.integer({ min: 10, max: 3000 })), { minLength: 64, maxLength: 64 }),
+        // No two alike in one direction: parallel links are told apart by them.
+        delays: fc.tuple(differentDelays, differentDelays),
       }),
     )
     .map(({ count, tree, extra, lans, plain: draws, delays }) => {
@@ -270,7 +273,7 @@ export function arbitraryModel(maxRouters: number, options: { readonly lans?: bo
       tree.forEach(([parent, there, other], index) => model.link(1 + (parent % (index + 1)), index + 2, there, back(there, other)));
       for (const [a, b, there, other] of extra) if (a !== b) model.link(a + 1, b + 1, there, back(there, other));
       for (const members of lans) model.lan(...members.map(([router, price]) => [router + 1, price] as const));
-      if (options.delays) model.links.forEach((link, index) => ([link.aDelay, link.bDelay] = delays[index % delays.length]!));
+      if (options.delays) model.links.forEach((link, index) => ([link.aDelay, link.bDelay] = [delays[0][index]!, delays[1][index]!]));
       return model;
     });
 }

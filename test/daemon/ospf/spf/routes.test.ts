@@ -232,7 +232,7 @@ describe('routes', () => {
           assert.equal(router.told.get(`2001:db8:${id.toString(16)}::/64`)?.cost, id === 1 || cost === Infinity ? undefined : cost);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -279,7 +279,7 @@ describe('routes', () => {
         assert.deepEqual(sorted(router.engine.routes()), sorted(anew.routes()));
         assert.deepEqual([...router.reachable].sort(), [...anew.reachableRouters()].sort());
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     );
   });
 });

@@ -96,7 +96,7 @@ describe('shortest path tree', () => {
           for (const id of model.routers.keys()) assert.equal(named.has(routerKey(id)), JSON.stringify(before[id]) !== JSON.stringify(after[id]), `router ${id}`);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
