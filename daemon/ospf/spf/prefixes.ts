@@ -47,10 +47,6 @@ export class PrefixTable {
 
   constructor(private readonly self: number) {}
 
-  get size(): number {
-    return this.entries.size;
-  }
-
   all(): Iterable<PrefixEntry> {
     return this.entries.values();
   }

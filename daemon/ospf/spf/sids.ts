@@ -55,10 +55,6 @@ export class SidTable {
     }
   }
 
-  routers(): number[] {
-    return [...this.byRouter.keys()];
-  }
-
   of(router: number): RouterSids | undefined {
     const lsas = this.byRouter.get(router);
     if (!lsas) return undefined;
