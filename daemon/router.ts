@@ -100,6 +100,7 @@ export class Router implements RouterParts {
   private current: Config;
   private northbound: NorthboundServer | undefined;
   private restartTimer: Timer | undefined;
+  private areaTimer: Timer | undefined;
   private readonly sidRoutes: SidRoutes;
   /** SIDs of the configuration. */
   private ownSids: ReadonlySet<string> = new Set();
@@ -228,7 +229,7 @@ export class Router implements RouterParts {
         },
         restartTimeMs: config.cpn.restartTimeMs,
         restarting,
-        selectionDeferralMs: Math.min(SELECTION_DEFERRAL_MS, config.cpn.restartTimeMs / 2),
+        selectionDeferralMs: this.selectionDeferralMs,
         awaitsOwnRoutes: true,
       });
     this.exchange = new ComputingExchange(this.computingRib, this.bgp, (prefix) => this.unicast.rib.has(prefix));
@@ -277,10 +278,7 @@ export class Router implements RouterParts {
       this.events.emit('bgp', `bgp.${kind}`, kind === 'state' ? 'info' : 'warning', peer === '' ? text : `${peer}: ${text}`, fields);
       this.changes.notify('bgp', peer === '' ? undefined : peer);
     });
-    this.instances.onFirstVerdicts(() => {
-      this.hierarchy.flush();
-      this.bgp?.ownRoutesComplete();
-    });
+    this.instances.onFirstVerdicts(() => this.waitForArea(clock.now() + this.selectionDeferralMs));
     this.instances.start();
     if (config.registration) await this.registration?.start(config.registration);
     this.telemetry.configure(config.telemetry);
@@ -301,6 +299,7 @@ export class Router implements RouterParts {
   async stop(keepForwarding: boolean): Promise<void> {
     this.stopped = true;
     this.restartTimer?.cancel();
+    this.areaTimer?.cancel();
     this.northbound?.close();
     this.registration?.stop(keepForwarding);
     this.instances.stop();
@@ -492,9 +491,25 @@ export class Router implements RouterParts {
     for (const service of services) this.changes.notify('rib', service);
   }
 
+  /** How long the end of a restart is waited for, ms. */
+  private get selectionDeferralMs(): number {
+    return Math.min(SELECTION_DEFERRAL_MS, this.current.cpn.restartTimeMs / 2);
+  }
+
   private waysChanged(exits: ReadonlySet<string>): void {
     this.ways.refresh();
     this.steering.onPathChange(exits);
+  }
+
+  /** What a border tells of its edge network is complete once OSPF knows that: only then BGP says that all was told (End-of-RIB). */
+  private waitForArea(deadline: number): void {
+    if (this.stopped) return;
+    if (this.ospf?.isConverged === false && this.current.hierarchy !== undefined && this.clock.now() < deadline) {
+      this.areaTimer = this.clock.setTimeout(() => this.waitForArea(deadline), RESTART_CHECK_MS);
+      return;
+    }
+    this.hierarchy.flush();
+    this.bgp?.ownRoutesComplete();
   }
 
   /** Routes of an earlier run are kept until every neighbor has sent its table, or the restart time is over. */

@@ -48,7 +48,7 @@ function resolveInterface(name: string, options: FileInterface, ospf: FileOspf, 
     mtuIgnore: options.mtuIgnore,
     passive: options.passive,
     bfd: bfdProfileName(options.bfd),
-    authentication: options.authentication,
+    authentication: options.authentication.map(({ protocolId, ...key }) => ({ ...key, ...(protocolId !== undefined && { protocolId }) })),
   };
 }
 

@@ -174,6 +174,7 @@ export class Ospf {
     this.announceRouter();
     for (const handle of this.bfd.values()) handle.unregister();
     this.bfd.clear();
+    this.restoreForeign();
     this.refresh();
     this.ribChanged();
   }
@@ -255,6 +256,15 @@ export class Ospf {
     this.parts.adjacencies.failAdjacency(name, address);
   }
 
+  /** Interfaces that run OSPF no more are no concern of it: others may route over them. */
+  private restoreForeign(): void {
+    const own = new Set(this.config.interfaces.map(({ name }) => name));
+    for (const key of [...this.failed]) {
+      const [name = '', address = ''] = key.split(' ');
+      if (!own.has(name)) this.adjacencyFull(name, address);
+    }
+  }
+
   private adjacencyFull(name: string, address: string): void {
     if (this.failed.delete(`${name} ${address}`)) this.parts.adjacencies.restoreAdjacency(name, address);
   }
@@ -323,13 +333,14 @@ export class Ospf {
   /** BFD for neighbours that are Full (RFC 5882 section 4.4). */
   private watchNeighbors(): void {
     const wanted = new Set<string>();
+    const own = new Map(this.engine.interfaceViews().map(({ name, linkLocal }) => [name, linkLocal]));
     for (const { interface: name, address, neighborRouterId } of this.adjacencies) {
       const profile = this.config.interfaces.find((entry) => entry.name === name)?.bfd;
       if (profile === undefined) continue;
       const key = `${name} ${address}`;
       wanted.add(key);
       if (this.bfd.has(key)) continue;
-      const handle = this.parts.bfd.register({ client: 'ospf', peer: address, interface: name, multihop: false, profile }, (verdict) => {
+      const handle = this.parts.bfd.register({ client: 'ospf', peer: address, interface: name, localAddress: own.get(name), multihop: false, profile }, (verdict) => {
         if (verdict === 'down' && !this.stopped) this.engine.neighborDown(name, formatId(neighborRouterId), 'BFD says that it is down');
       });
       this.bfd.set(key, handle);

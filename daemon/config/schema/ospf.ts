@@ -10,6 +10,8 @@ const routerId = text('a dotted quad such as 10.0.0.1, not 0.0.0.0', (value) => 
 const authentication = mapping({
   keyId: integer(0, 0xffff, 'a Security Association ID'),
   algorithm: oneOf('hmac-sha-1', 'hmac-sha-256', 'hmac-sha-384', 'hmac-sha-512').default('hmac-sha-256'),
+  /** Cryptographic Protocol ID (RFC 7166 section 4.5); 256 towards FRR before 9.1, which sends the octets swapped. */
+  protocolId: integer(0, 0xffff, 'a Cryptographic Protocol ID').optional(),
   password: text('a key of 1 to 255 characters', (value) => (/^[^\n\r]{1,255}$/.test(value) ? value : undefined)),
 });
 
