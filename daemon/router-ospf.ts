@@ -15,6 +15,8 @@ export interface OspfSurroundings {
   readonly links: LinkAwareness;
   readonly sids: SidRoutes;
   readonly computing: AdvertisementSink;
+  /** An earlier run's routes or flows stand in the kernel. */
+  readonly restarting: boolean;
   /** Other ways to these exits are known. */
   readonly waysChanged: (exits: ReadonlySet<string>) => void;
   /** Other exits are inside the area. */
@@ -22,7 +24,7 @@ export interface OspfSurroundings {
 }
 
 /** Undefined where the configuration has no OSPF. */
-export function makeOspf({ parts, transport, links, sids, computing, waysChanged, areaChanged }: OspfSurroundings): Ospf | undefined {
+export function makeOspf({ parts, transport, links, sids, computing, restarting, waysChanged, areaChanged }: OspfSurroundings): Ospf | undefined {
   if (!parts.config().ospf) return undefined;
   return new Ospf(parts.config(), {
     clock: parts.clock,
@@ -31,6 +33,7 @@ export function makeOspf({ parts, transport, links, sids, computing, waysChanged
     random: Math.random,
     bfd: parts.bfd,
     sids,
+    restarting,
     adjacencies: parts.dataplane.routes,
     computing,
     routesChanged: (routes, removed) => parts.unicast.ospfChanged(routes, removed),

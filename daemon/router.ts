@@ -240,6 +240,7 @@ export class Router implements RouterParts {
       links: this.links,
       sids: this.sidRoutes,
       computing: this.computingRib,
+      restarting,
       waysChanged: (exits) => this.waysChanged(exits),
       areaChanged: () => this.computingRib.insideChanged(),
     });

@@ -8,6 +8,7 @@ import type { OspfEnvironment } from './environment.js';
 import type { NeighborIdentity, OspfEvent } from './events.js';
 import { Flooding } from './flooding.js';
 import { GraceHelper } from './grace-helper.js';
+import { GraceRestarter, RestartReason } from './grace-restarter.js';
 import { formatId, parseId } from './ids.js';
 import { OspfInterface, type OspfLink } from './interface.js';
 import { type LsaFilter, Lsdb } from './lsdb.js';
@@ -30,6 +31,8 @@ export interface OspfEngineOptions {
   readonly transport: OspfTransport;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Restarts with grace (RFC 5187): how long neighbours are asked to bear it, and whether this is the life after one. Undefined: without. */
+  readonly restart?: { readonly periodSeconds: number; readonly resuming: boolean } | undefined;
 }
 
 export interface NeighborListener {
@@ -64,6 +67,7 @@ export class OspfEngine {
   private readonly lsdb: Lsdb;
   private readonly flooding: Flooding;
   private readonly grace: GraceHelper;
+  private readonly restarter: GraceRestarter | undefined;
   private readonly own: OwnLsas;
   private readonly topology: TopologyOriginator;
   private readonly externals: ExternalOriginator;
@@ -73,7 +77,7 @@ export class OspfEngine {
   private readonly neighborListeners = new Set<NeighborListener>();
   private running = false;
 
-  constructor({ config, clock, transport, random }: OspfEngineOptions) {
+  constructor({ config, clock, transport, random, restart }: OspfEngineOptions) {
     this.config = config;
     this.clock = clock;
     this.lsdb = new Lsdb(clock, {
@@ -94,6 +98,8 @@ export class OspfEngine {
     this.grace = new GraceHelper(this.environment, () => this.config.gracefulRestartHelper);
     this.own = new OwnLsas(this.environment);
     this.topology = new TopologyOriginator(this.environment, this.own);
+    this.restarter = restart && new GraceRestarter(this.environment, this.own, restart.periodSeconds, (reason) => this.onRestartOver(reason));
+    if (restart?.resuming) this.restarter?.begin();
     this.externals = new ExternalOriginator(this.own);
     this.receiver = new Receiver(this.environment);
     this.overload = new Overload(
@@ -109,7 +115,7 @@ export class OspfEngine {
   /** The parts know each other by it; those made after it are reached through getters. */
   private makeEnvironment(transport: OspfTransport, random: () => number): OspfEnvironment {
     const { clock, lsdb, config } = this;
-    const parts = (): { readonly flooding: Flooding; readonly grace: GraceHelper } => ({ flooding: this.flooding, grace: this.grace });
+    const parts = (): { readonly flooding: Flooding; readonly grace: GraceHelper; readonly restarter: GraceRestarter | undefined } => ({ flooding: this.flooding, grace: this.grace, restarter: this.restarter });
     // The high half is the time of the start, so that numbers grow over restarts (RFC 7166 section 4.1).
     let authenticationSequence = BigInt(Math.floor(clock.unixMs() / 1000)) << 32n;
     return {
@@ -126,6 +132,9 @@ export class OspfEngine {
       get grace() {
         return parts().grace;
       },
+      get restarter() {
+        return parts().restarter;
+      },
       interfaces: () => this.interfaces.values(),
       event: (event) => this.tell(event),
       neighborLost: (neighbor, reason) => {
@@ -133,6 +142,7 @@ export class OspfEngine {
       },
       neighborFull: (neighbor) => {
         for (const listener of this.neighborListeners) listener.full(identityOf(neighbor));
+        this.restarter?.check();
       },
       topologyChanged: () => this.topology.schedule(),
       nextAuthenticationSequence: () => ++authenticationSequence,
@@ -153,7 +163,7 @@ export class OspfEngine {
     this.topology.stop();
     this.overload.stop();
     // Nothing is lost while others forward on: nobody is to repair anything.
-    if (keepForwarding) this.neighborListeners.clear();
+    if (keepForwarding) this.askForGrace();
     else {
       this.own.flushAll();
       for (const owner of this.interfaces.values()) {
@@ -164,7 +174,30 @@ export class OspfEngine {
     this.running = false;
     this.configureInterfaces();
     this.own.stop();
+    this.restarter?.stop();
     this.lsdb.stop();
+  }
+
+  private askForGrace(): void {
+    this.neighborListeners.clear();
+    if (!this.restarter) return;
+    for (const owner of this.interfaces.values()) {
+      if (!owner.port) continue;
+      this.restarter.announce(owner, RestartReason.softwareRestart);
+      owner.sender.flush();
+    }
+  }
+
+  /** Whether own LSAs are those of an earlier life still, since neighbours of then are not back yet. */
+  get isRestarting(): boolean {
+    return this.restarter?.isActive === true;
+  }
+
+  private onRestartOver(reason: string): void {
+    // What is to be said then takes in what happened this turn.
+    this.topology.originateNow();
+    this.own.release();
+    this.tell({ kind: 'restart-over', reason });
   }
 
   /**
@@ -310,7 +343,8 @@ export class OspfEngine {
 
   private onOwnReceived(lsa: StoredLsa): void {
     const { type, id } = lsa.header;
-    this.tell({ kind: 'own-lsa-received', type, id, action: this.own.received(lsa) });
+    const action = this.own.received(lsa);
+    if (action !== 'kept') this.tell({ kind: 'own-lsa-received', type, id, action });
   }
 
   private onContentsChanged(lsa: StoredLsa, old: StoredLsa | undefined): void {
@@ -321,6 +355,7 @@ export class OspfEngine {
     }
     // The prefixes of a network come from the Link-LSAs of its routers.
     if (lsa.header.type === LsType.link && !lsa.self) this.topology.schedule();
+    this.restarter?.check();
   }
 
   private hasRoom(): boolean {

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { OspfEvent } from './events.js';
 import type { Flooding } from './flooding.js';
 import type { GraceHelper } from './grace-helper.js';
+import type { GraceRestarter } from './grace-restarter.js';
 import type { OspfInterface } from './interface.js';
 import type { Lsdb } from './lsdb.js';
 import type { Neighbor } from './neighbor.js';
@@ -20,6 +21,8 @@ export interface OspfEnvironment {
   readonly lsdb: Lsdb;
   readonly flooding: Flooding;
   readonly grace: GraceHelper;
+  /** Undefined: this router restarts without grace. */
+  readonly restarter: GraceRestarter | undefined;
   interfaces(): Iterable<OspfInterface>;
   event(event: OspfEvent): void;
   /** Told before anything else is done about it. */

@@ -47,6 +47,8 @@ function reportOf(event: OspfEvent): Report {
       return { type: 'lsdb-overload-over', severity: 'info', text: 'in the area again after an overload', fields: {} };
     case 'own-lsa-received':
       return { type: 'own-lsa-received', severity: 'info', text: `${lsaName(event.type, event.id)} of this router came from a neighbor, newer than known here: ${event.action}`, fields: { type: event.type, id: event.id } };
+    case 'restart-over':
+      return { type: 'restart-over', severity: 'info', text: `the restart is over: ${event.reason}`, fields: {} };
     case 'lsa-corrupted':
       return { type: 'lsa-corrupted', severity: 'error', text: `${lsaName(event.type, event.id)} of ${event.router} changed in memory`, fields: { type: event.type, id: event.id, router: event.router } };
   }

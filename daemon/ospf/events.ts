@@ -22,6 +22,8 @@ export type OspfEvent =
   | { readonly kind: 'lsdb-overload-over' }
   /** An LSA of ours came back newer than we made it: one of our earlier life, or of a router with our router ID. */
   | { readonly kind: 'own-lsa-received'; readonly type: number; readonly id: number; readonly action: 'superseded' | 'flushed' }
+  /** This router has its neighbours back, or goes on without them: it makes its own LSAs from here on. */
+  | { readonly kind: 'restart-over'; readonly reason: string }
   | { readonly kind: 'lsa-corrupted'; readonly type: number; readonly id: number; readonly router: string };
 
 /** A neighbour as those see it who watch it or route by it. */

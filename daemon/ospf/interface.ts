@@ -208,6 +208,7 @@ export class OspfInterface {
     this.greeting?.cancel();
     this.greeting = undefined;
     this.helloTimer = this.environment.clock.setTimeout(() => this.hello(), this.config.helloIntervalMs);
+    this.environment.restarter?.beforeHello(this);
     this.sendHello([...this.neighbors.keys()]);
   }
 
@@ -252,15 +253,18 @@ export class OspfInterface {
     // It learns of us without waiting for our next Hello.
     if (isNew) this.greet();
     if (topology) this.environment.topologyChanged();
-    if (isAtLeast(neighbor.state, '2-Way')) this.considerElection(neighbor, election);
+    if (isAtLeast(neighbor.state, '2-Way')) this.considerElection(neighbor, election, this.environment.restarter?.wasDesignated(packet) === true);
     return neighbor;
   }
 
   /** RFC 2328 section 10.5, the last steps. */
-  private considerElection(neighbor: Neighbor, changed: boolean): void {
+  private considerElection(neighbor: Neighbor, changed: boolean, resumes: boolean): void {
     const { routerId, designated, backup } = neighbor;
     if (this.state === 'Waiting') {
-      if (backup === routerId || (designated === routerId && backup === 0)) this.handle('BackupSeen');
+      if (resumes) {
+        this.designated = this.environment.routerId;
+        this.handle('BackupSeen');
+      } else if (backup === routerId || (designated === routerId && backup === 0)) this.handle('BackupSeen');
     } else if (changed && !neighbor.isHelped) {
       this.handle('NeighborChange');
     }

@@ -44,6 +44,8 @@ export interface OspfParts {
   readonly random: () => number;
   readonly bfd: BfdRegistrar;
   readonly sids: { set(local: LocalSid): void; remove(sid: string): void };
+  /** What an earlier run left in the kernel goes on forwarding: its adjacencies are taken up again. */
+  readonly restarting: boolean;
   readonly adjacencies: Pick<RouteTable, 'failAdjacency' | 'restoreAdjacency'>;
   /** Computing state of other routers goes here. */
   readonly computing: AdvertisementSink;
@@ -70,6 +72,12 @@ const REDISTRIBUTE_MS = 200;
 const MISSING_DELAY_US = 10_000;
 /** Gains below this are within the error of the measurement, us. */
 const LEAST_GAIN_US = 500;
+/** After a restart the measurements of the earlier life stand for links that are not measured yet so long, ms. */
+const MEASURED_ANEW_MS = 10_000;
+/** How often it is looked for whether the routes after a restart are complete, ms. */
+const COMPLETE_MS = 20;
+/** Longest time that neighbours are asked to bear a restart, s (RFC 3623 appendix B.1). */
+const MAX_GRACE_S = 1800;
 const MAX_REPAIR_SEGMENTS = 3;
 /** With the instance SID behind them policies hold three SIDs. */
 const MAX_DELAY_SEGMENTS = 2;
@@ -97,6 +105,10 @@ export class Ospf {
   private ways = new Map<string, readonly TransitPath[] | undefined>();
   private timers = new Map<string, Timer>();
   private stopped = false;
+  /** Routes stay as the earlier run left them in the kernel. */
+  private holdsRoutes: boolean;
+  /** Own measurements are those of the earlier life until then. */
+  private measuresUntil = 0;
 
   constructor(
     private current: Config,
@@ -105,7 +117,9 @@ export class Ospf {
     const { clock, transport, random } = parts;
     const ospf = this.config;
     this.ownRouter = parseId(ospf.routerId);
-    this.engine = new OspfEngine({ config: ospf, clock, transport, random });
+    this.holdsRoutes = parts.restarting;
+    const periodSeconds = Math.min(MAX_GRACE_S, Math.max(1, Math.floor(current.cpn.restartTimeMs / 1000)));
+    this.engine = new OspfEngine({ config: ospf, clock, transport, random, restart: { periodSeconds, resuming: parts.restarting } });
     this.spf = new SpfEngine({
       routerId: this.ownRouter,
       clock,
@@ -135,6 +149,7 @@ export class Ospf {
     engine.onEvent((event) => {
       reportEvent(event, parts.events);
       if (event.kind === 'interface-state' || event.kind === 'neighbor-state') this.refresh();
+      if (event.kind === 'restart-over') this.restartOver();
       if (event.kind === 'neighbor-state') parts.changed(`${event.interface} ${event.routerId}`);
     });
     engine.onNeighbor({
@@ -216,6 +231,7 @@ export class Ospf {
   get isConverged(): boolean {
     const interfaces = this.engine.interfaceViews().filter(({ passive, state }) => !passive && state !== 'Down' && state !== 'Loopback');
     const neighbors = this.engine.neighborViews();
+    if (this.holdsRoutes) return false;
     if (interfaces.some(({ name, state }) => state === 'Waiting' || !neighbors.some((neighbor) => neighbor.interface === name))) return false;
     if (neighbors.some(({ state }) => state === 'Init' || state === 'ExStart' || state === 'Exchange' || state === 'Loading')) return false;
     return this.adjacencies.length === 0 || (this.spf.statistics().last !== undefined && this.spf.statistics().backoff === 'QUIET');
@@ -353,7 +369,10 @@ export class Ospf {
   }
 
   private measure(): void {
-    this.advertiser.announceLinks(this.adjacencies, this.parts.linkReports(), this.parts.clock.now());
+    const now = this.parts.clock.now();
+    const keepsOld = this.engine.isRestarting || now < this.measuresUntil;
+    const reports = this.parts.linkReports();
+    this.advertiser.announceLinks(this.adjacencies, keepsOld ? reports.filter(({ measurement }) => measurement?.answers === true) : reports, now);
     this.later('measure', MEASURE_MS, () => this.measure());
   }
 
@@ -366,7 +385,24 @@ export class Ospf {
     this.parts.changed(undefined);
   }
 
+  /** The kernel forwards by the routes of the earlier run until all those of this one are there. */
+  private restartOver(): void {
+    this.measuresUntil = this.parts.clock.now() + MEASURED_ANEW_MS;
+    this.refresh();
+    this.later('complete', COMPLETE_MS, () => this.completeRoutes());
+  }
+
+  private completeRoutes(): void {
+    if (!this.spf.isSettled) {
+      this.later('complete', COMPLETE_MS, () => this.completeRoutes());
+      return;
+    }
+    this.holdsRoutes = false;
+    this.routesChanged({ added: [...this.spf.routes()], changed: [], removed: [] });
+  }
+
   private routesChanged({ added, changed, removed }: RouteDelta): void {
+    if (this.holdsRoutes) return;
     const routes: UnicastRoute[] = [];
     const gone = [...removed];
     for (const route of [...added, ...changed]) {

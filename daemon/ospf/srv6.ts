@@ -52,9 +52,11 @@ export class AdjacencySids {
     const key = keyOf(adjacency);
     let code = this.functions.get(key);
     if (code === undefined) {
-      code = ADJACENCY_FUNCTION;
-      while (this.taken.has(code)) code++;
-      if (code >= ADJACENCY_FUNCTION + MOST_ADJACENCIES) return undefined;
+      if (this.taken.size === MOST_ADJACENCIES) return undefined;
+      // By what a restart does not change, so that others' segment lists hold on.
+      let place = adjacency.interfaceId + (adjacency.designated ? adjacency.neighborRouterId : 0);
+      while (this.taken.has(ADJACENCY_FUNCTION + (place % MOST_ADJACENCIES))) place++;
+      code = ADJACENCY_FUNCTION + (place % MOST_ADJACENCIES);
       this.functions.set(key, code);
       this.taken.add(code);
     }

@@ -8,7 +8,7 @@ import type { OspfEnvironment } from '../environment.js';
 import { lsaKey, StoredLsa, type StoredScope } from '../stored-lsa.js';
 import { buildLsa } from '../wire/lsa.js';
 import { floodingScope } from '../wire/lsa-header.js';
-import { INITIAL_SEQUENCE, LSA_HEADER_LENGTH, MAX_SEQUENCE } from '../wire/types.js';
+import { INITIAL_SEQUENCE, LSA_HEADER_LENGTH, LsType, MAX_SEQUENCE } from '../wire/types.js';
 
 /** What names an own LSA. */
 export interface OwnLsaName {
@@ -35,11 +35,19 @@ interface Own {
 
 const nameOf = ({ header: { type, id }, link }: StoredLsa): OwnLsaName => (link === undefined ? { type, id } : { type, id, interface: link });
 
+/** Who routes by an LSA of these of an earlier life is led astray. */
+const TOPOLOGY = new Set<number>([LsType.router, LsType.network, LsType.intraAreaPrefix]);
+/** How long LSAs of an earlier life stay after a graceful restart unless they are made anew, ms. */
+const LEFTOVERS_MS = 15_000;
+
 /** Sequence numbers of LSAs that are not there any more, remembered at most. */
 const MOST_REMEMBERED = 20_000;
 
 export class OwnLsas {
   private readonly owns = new Map<string, Own>();
+  /** LSAs of area and AS stay as the network has them. */
+  private holding = false;
+  private leftovers: Timer | undefined;
 
   constructor(private readonly environment: OspfEnvironment) {}
 
@@ -61,8 +69,42 @@ export class OwnLsas {
     this.cancel(own);
     own.body = undefined;
     own.due = false;
-    const stored = this.stored(own);
+    const stored = this.isHeld(own) ? undefined : this.stored(own);
     if (stored) this.environment.flooding.expire(stored);
+  }
+
+  /** Begins a graceful restart (RFC 3623 section 2.2, step 1): what is to be said is remembered, and said after `release`. Link scope is not held. */
+  hold(): void {
+    this.holding = true;
+  }
+
+  /**
+   * Ends it: LSAs that are to be different from what the network has are originated. Those of the topology that are not to be there any more go; others of
+   * the earlier life have some time to be made anew, as what they tell may not be known yet.
+   */
+  release(): void {
+    if (!this.holding) return;
+    this.holding = false;
+    const now = this.environment.clock.now();
+    for (const own of this.owns.values()) {
+      const stored = this.stored(own);
+      own.due ||= stored !== undefined && stored.ageAt(now) >= stored.refreshAge;
+      if (own.body) this.schedule(own);
+    }
+    this.flushLeftovers((type) => TOPOLOGY.has(type));
+    this.leftovers = this.environment.clock.setTimeout(() => {
+      this.leftovers = undefined;
+      this.flushLeftovers(() => true);
+    }, LEFTOVERS_MS);
+  }
+
+  private flushLeftovers(matches: (type: number) => boolean): void {
+    const { lsdb, routerId, flooding } = this.environment;
+    for (const lsa of [...lsdb.all({ router: routerId })]) if (lsa.scope !== 'link' && matches(lsa.header.type) && !this.isOriginated(nameOf(lsa))) flooding.expire(lsa);
+  }
+
+  private isHeld({ scope }: Own): boolean {
+    return this.holding && scope !== 'link';
   }
 
   flushAll(): void {
@@ -81,6 +123,7 @@ export class OwnLsas {
   }
 
   stop(): void {
+    this.leftovers?.cancel();
     for (const own of this.owns.values()) this.cancel(own);
   }
 
@@ -89,10 +132,11 @@ export class OwnLsas {
   }
 
   /** Section 13.4: a newer instance of ours, which is in the database now. */
-  received(lsa: StoredLsa): 'superseded' | 'flushed' {
+  received(lsa: StoredLsa): 'superseded' | 'flushed' | 'kept' {
     const { sequence } = lsa.header;
     const own = this.own(nameOf(lsa));
     own.sequence = sequence;
+    if (this.isHeld(own) || (own.body === undefined && this.leftovers && !TOPOLOGY.has(own.name.type) && own.scope !== 'link')) return 'kept';
     if (own.body === undefined) {
       this.environment.flooding.expire(lsa);
       return 'flushed';
@@ -104,6 +148,7 @@ export class OwnLsas {
 
   refresh(lsa: StoredLsa): void {
     const own = this.owns.get(this.key(nameOf(lsa)));
+    if (own && this.isHeld(own)) return;
     if (own?.body === undefined) {
       this.environment.flooding.expire(lsa);
       return;
@@ -149,7 +194,7 @@ export class OwnLsas {
   }
 
   private schedule(own: Own): void {
-    if (own.timer || own.wrapping) return;
+    if (own.timer || own.wrapping || this.isHeld(own)) return;
     const wait = own.originatedAt + MIN_LS_INTERVAL_MS - this.environment.clock.now();
     if (wait <= 0) this.build(own);
     else {

@@ -65,6 +65,13 @@ export class TopologyOriginator {
     }, 0);
   }
 
+  /** Looks at everything now. */
+  originateNow(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (!this.stopped) this.originate();
+  }
+
   stop(): void {
     this.stopped = true;
     this.timer?.cancel();

@@ -23,6 +23,11 @@ export class SpfBackoff {
     return this.current;
   }
 
+  /** Whether a computation is due. */
+  get isPending(): boolean {
+    return this.spfTimer !== undefined;
+  }
+
   /** An IGP event: something that needs a computation has changed. */
   event(): void {
     const { initialDelayMs, shortDelayMs, longDelayMs, timeToLearnMs } = this.timers;

@@ -145,6 +145,11 @@ export class SpfEngine {
     return this.sids.of(routerId);
   }
 
+  /** Whether all changes told so far are in the routes, the backups included. */
+  get isSettled(): boolean {
+    return !this.backoff.isPending && this.workTimer === undefined;
+  }
+
   statistics(): SpfStatistics {
     return {
       ...this.runs,

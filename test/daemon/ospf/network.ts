@@ -1,7 +1,7 @@
 /** Networks of OSPFv3 routers in memory, on a clock that moves only when told to. */
 import { Prefix } from '../../../dataplane/packet/ip.js';
 import { ManualClock } from '../../../daemon/clock.js';
-import { type NeighborListener, OspfEngine } from '../../../daemon/ospf/engine.js';
+import { type NeighborListener, OspfEngine, type OspfEngineOptions } from '../../../daemon/ospf/engine.js';
 import type { NeighborIdentity, OspfEvent } from '../../../daemon/ospf/events.js';
 import { formatId } from '../../../daemon/ospf/ids.js';
 import { MemoryLink, type MemoryLinkOptions, MemoryTransport } from '../../../daemon/ospf/memory-transport.js';
@@ -52,6 +52,7 @@ export class Router {
   readonly lost: NeighborIdentity[] = [];
   readonly wires = new Map<string, MemoryLink>();
   engine!: OspfEngine;
+  restart: OspfEngineOptions['restart'];
   private readonly interfaces: OspfInterfaceConfig[] = [];
 
   constructor(
@@ -87,12 +88,19 @@ export class Router {
   /** A life of the router: called again it is one that has forgotten everything. */
   start(): void {
     const { clock, random } = this.network;
-    this.engine = new OspfEngine({ config: this.config, clock, transport: new MemoryTransport(this.wires), random });
+    this.engine = new OspfEngine({ config: this.config, clock, transport: new MemoryTransport(this.wires), random, restart: this.restart });
     this.engine.onEvent((event) => this.events.push(event));
     const listener: NeighborListener = { full: (neighbor) => this.full.push(neighbor), lost: (neighbor) => this.lost.push(neighbor) };
     this.engine.onNeighbor(listener);
     for (const name of this.wires.keys()) this.setLink(name, true);
     this.engine.start();
+  }
+
+  /** Ends without a word; what it would do later it does not do. */
+  crash(): void {
+    for (const wire of this.wires.values()) wire.cut = true;
+    this.engine.stop({ keepForwarding: true });
+    for (const wire of this.wires.values()) wire.cut = false;
   }
 
   setLink(name: string, up: boolean, options: { readonly mtu?: number; readonly linkLocal?: string } = {}): void {
