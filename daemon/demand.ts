@@ -1,4 +1,4 @@
-/** Demand models as a part of the router: the files of runs that are read at start, and the views of the API. */
+/** Demand models as a part of the router: the files of runs that its configuration names, and the views of the API. */
 import { readFileSync } from 'node:fs';
 import { canonicalIp } from '../dataplane/packet/ip.js';
 import { DemandModels } from './awareness/demand/demand-models.js';
@@ -27,6 +27,7 @@ const classCode = (name: string | undefined): ComputingClass | undefined => {
 
 export class Demand implements ModelFacade {
   readonly store: DemandModels;
+  private readonly filesRead = new Set<string>();
 
   constructor(
     clock: Clock,
@@ -37,14 +38,19 @@ export class Demand implements ModelFacade {
     this.store = new DemandModels(clock, onChange);
   }
 
-  /** Reads files of observed runs. One that cannot be read is told of, and no more: a router works without. */
+  /**
+   * Reads files of observed runs, each once: what was read of those that are named no longer stays until other runs take its place. One that cannot be read is told
+   * of, and no more: a router works without.
+   */
   readFiles(paths: readonly string[]): void {
     for (const path of paths) {
+      if (this.filesRead.has(path)) continue;
       try {
         const history = parseHistory(readFileSync(path, 'utf8'));
         if (!history.ok) throw new Error(history.reason);
         if (history.value.kind !== 'runs') throw new Error(`expected runs, not ${history.value.kind}`);
         const answer = this.addRuns(history.value.runs.map(flatRun));
+        this.filesRead.add(path);
         const faults = [...history.value.faults, ...answer.faults];
         this.events.emit('awareness', 'model.runs', faults.length > 0 ? 'warning' : 'info', `${path}: ${answer.taken} runs taken${faults.length > 0 ? `; ${faults.slice(0, MOST_FAULTS).join('; ')}` : ''}`);
       } catch (error) {

@@ -405,6 +405,7 @@ export class Router implements RouterParts {
     if (config.bgp) this.bgp?.reconfigure(config.bgp);
     this.exchange.configure(config);
     this.telemetry.configure(config.telemetry);
+    this.demand.readFiles(config.cpn.model.runs);
   }
 
   /** Whoever sent a signal has the log alone to read what is wrong. */

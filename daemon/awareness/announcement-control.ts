@@ -13,7 +13,7 @@
  */
 import type { Instance } from '../computing/types.js';
 import type { AnnounceBudget, AnnouncePolicy } from '../config/types.js';
-import { changeOf, isUrgent } from './damping.js';
+import { changeOf, isUrgentChange } from './damping.js';
 
 /** What is true of a service now. */
 export interface Picture {
@@ -87,7 +87,7 @@ export class AnnouncementControl {
     }
     entry.picture = picture;
     entry.policy = policy;
-    if (isUrgentPicture(entry)) {
+    if (!entry.announced || isUrgentChange(entry.announced, picture.instances)) {
       this.urgent.add(service);
       return;
     }
@@ -175,14 +175,6 @@ export class AnnouncementControl {
 /** The error, and the share of the maximum interval that is over: a picture that waited for all of it goes before any younger one. */
 function priorityOf({ error, announcedAt, policy: { maxIntervalMs } }: Entry, now: number): number {
   return error + (maxIntervalMs > 0 ? (now - announcedAt) / maxIntervalMs : 0);
-}
-
-function isUrgentPicture({ announced, picture: { instances } }: Entry): boolean {
-  if (!announced || announced.size !== instances.length) return true;
-  return instances.some((instance) => {
-    const before = announced.get(instance.id);
-    return !before || isUrgent(before, instance);
-  });
 }
 
 function errorOf({ announced, picture: { instances, queueCapacities } }: Entry): number {

@@ -72,7 +72,11 @@ function restated(before: Instance, after: Instance): boolean {
   return !same;
 }
 
-/** Changes that cannot wait: an instance that drains or no longer does, or is reached by another SID. */
-export function isUrgent(before: Instance, after: Instance): boolean {
-  return before.draining !== after.draining || before.sid?.sid !== after.sid?.sid || before.sid?.behaviour !== after.sid?.behaviour;
+/** Changes of what is announced (by instance id) that cannot wait: an instance comes, goes, drains or no longer does, or is reached by another SID. */
+export function isUrgentChange(announced: ReadonlyMap<number, Instance>, instances: readonly Instance[]): boolean {
+  if (announced.size !== instances.length) return true;
+  return instances.some((after) => {
+    const before = announced.get(after.id);
+    return !before || before.draining !== after.draining || before.sid?.sid !== after.sid?.sid || before.sid?.behaviour !== after.sid?.behaviour;
+  });
 }

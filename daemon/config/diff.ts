@@ -63,7 +63,6 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['cpn.stamp.links', 'stamp', 'restart'],
   ['cpn.stamp', 'stamp', 'now'],
   ['cpn.announce', 'instances', 'now'],
-  ['cpn.model.runs', 'cpn', 'restart'],
   ['cpn.model', 'instances', 'now'],
   ['cpn.prediction', 'steering', 'now'],
   ['cpn.restartTimeMs', 'steering', 'now'],

@@ -1,10 +1,14 @@
 /**
  * Computing state in OSPFv3 (proto/WIRE.md section 3): own advertisements out as CPN LSAs, those of other routers in. One LSA a service and
  * router, several where it does not fit, each with the same Service, Origin and sequence. Content of others counts while their router is reachable.
+ *
+ * MinLSInterval (RFC 2328 section 12.4) holds for an LSA, and an urgent change cannot wait for it: it goes out under other Link State IDs with its
+ * higher sequence, which wins at every receiver, and the LSAs that may not change yet are flushed.
  */
 import { Prefix } from '../../dataplane/packet/ip.js';
 import { cpnBlockSize, cpnInstanceSize, encodeCpnBlock } from '../computing/block.js';
 import type { CpnBlock, Instance, Origin } from '../computing/types.js';
+import { isUrgentChange } from '../awareness/damping.js';
 import type { Advertisement } from '../rib/candidate.js';
 import { formatId } from './ids.js';
 import { LSA_HEADER_LENGTH, type Lsa, type LsaBody, type LsaKey } from './wire/types.js';
@@ -19,6 +23,11 @@ export interface LsaOriginator {
   originate(type: number, id: number, body: Uint8Array): void;
   /** Ages it out of the area; no error where there is none. */
   flush(type: number, id: number): void;
+}
+
+export interface CpnLsaOriginator extends LsaOriginator {
+  /** Whether MinLSInterval holds another body of this LSA back. */
+  isPaced(type: number, id: number): boolean;
 }
 
 /** Where advertisements of other routers go: the computing RIB. */
@@ -61,16 +70,25 @@ export function cutBlocks(service: Prefix, { exit, sequence, originatedAt, valid
   return blocks;
 }
 
+interface OwnService {
+  /** Link State IDs in use. */
+  readonly ids: readonly number[];
+  /** As announced last. */
+  readonly instances: ReadonlyMap<number, Instance>;
+}
+
+const NOT_ANNOUNCED: OwnService = { ids: [], instances: new Map() };
+
 /** Announces own advertisements. */
 export class CpnOrigination {
-  /** Link State IDs in use, by service. */
-  private readonly ids = new Map<string, number[]>();
-  private readonly free: number[] = [];
+  private readonly services = new Map<string, OwnService>();
+  /** Link State IDs that were in use. */
+  private readonly free = new Set<number>();
   private next = 1;
 
   constructor(
     private readonly lsType: number,
-    private readonly originator: LsaOriginator,
+    private readonly originator: CpnLsaOriginator,
     /** An advertisement that cannot be announced, and why. */
     private readonly refused: (service: string, reason: string) => void,
   ) {}
@@ -81,23 +99,39 @@ export class CpnOrigination {
   }
 
   private announceOne(advertisement: Advertisement): void {
-    const { service } = advertisement;
+    const { service, instances } = advertisement;
     let bodies: Uint8Array[] = [];
     try {
-      if (advertisement.instances.length > 0) bodies = cutBlocks(servicePrefix(service), advertisement).map(encodeCpnBlock);
+      if (instances.length > 0) bodies = cutBlocks(servicePrefix(service), advertisement).map(encodeCpnBlock);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       this.refused(service, error.message);
     }
-    const held = this.ids.get(service) ?? [];
-    while (held.length < bodies.length) held.push(this.free.pop() ?? this.next++);
-    bodies.forEach((body, index) => this.originator.originate(this.lsType, held[index]!, body));
-    for (const id of held.splice(bodies.length)) {
+    const held = this.services.get(service) ?? NOT_ANNOUNCED;
+    const ids = this.cannotWait(held, instances) ? [] : held.ids.slice(0, bodies.length);
+    while (ids.length < bodies.length) ids.push(this.freeId());
+    bodies.forEach((body, index) => this.originator.originate(this.lsType, ids[index]!, body));
+    for (const id of held.ids) {
+      if (ids.includes(id)) continue;
       this.originator.flush(this.lsType, id);
-      this.free.push(id);
+      this.free.add(id);
     }
-    if (held.length > 0) this.ids.set(service, held);
-    else this.ids.delete(service);
+    if (ids.length > 0) this.services.set(service, { ids, instances: new Map(instances.map((instance) => [instance.id, instance])) });
+    else this.services.delete(service);
+  }
+
+  private cannotWait({ ids, instances: announced }: OwnService, instances: readonly Instance[]): boolean {
+    return isUrgentChange(announced, instances) && ids.some((id) => this.originator.isPaced(this.lsType, id));
+  }
+
+  /** One that may be originated now: what comes is not to wait for what went. */
+  private freeId(): number {
+    for (const id of this.free) {
+      if (this.originator.isPaced(this.lsType, id)) continue;
+      this.free.delete(id);
+      return id;
+    }
+    return this.next++;
   }
 }
 

@@ -268,6 +268,11 @@ export class OspfEngine {
     this.own.flush(link === undefined ? { type, id } : { type, id, interface: link });
   }
 
+  /** Whether MinLSInterval holds another body of an own LSA back. */
+  isPaced(type: number, id: number): boolean {
+    return this.own.isPaced({ type, id });
+  }
+
   /** A neighbour is down as somebody else knows: BFD. False: there is no such neighbour. */
   neighborDown(link: string, routerId: string, reason: string): boolean {
     const neighbor = this.interfaces.get(link)?.neighbors.get(parseId(routerId));

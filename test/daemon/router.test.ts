@@ -145,13 +145,19 @@ test('runs of a file become a demand model that speaks for tasks of known work, 
   const file = join(folder, 'runs.csv');
   writeFileSync(file, `service,workload,dataSize,latencyUs,capacity,computingUsed\n${runs.join('\n')}\nnonsense\n`);
   const instance = `{service: "${SERVICE}", id: 1, node: {address: "2001:db8:1::2", interface: eth1}, computing: [{class: parallel, chip: cpu, total: 1e9, residual: 5e8}]}`;
-  const { router, clock } = await start(text('2001:db8:1::1/64', 'node').replace('stamp: {enabled: false}', `stamp: {enabled: false}, instances: [${instance}], model: {runs: [${file}], cats: {computing: [[1e8, 0], [1e9, 10]]}}`));
+  const configOf = (...files: readonly string[]): string => text('2001:db8:1::1/64', 'node').replace('stamp: {enabled: false}', `stamp: {enabled: false}, instances: [${instance}], model: {runs: [${files.join(', ')}], cats: {computing: [[1e8, 0], [1e9, 10]]}}`);
+  const { router, clock } = await start(configOf(file));
   for (let i = 0; i < 5; i++) clock.advance(1000);
   const reasonsFor = (workload: bigint | undefined): string[] => explain(router.steering, SERVICE, clock.now(), { ...NO_REQUIREMENTS, workload }).candidates[0]!.reasons.map(({ text: words }) => words);
   // A node that is half busy takes twice 2 ms a million operations.
   assert.ok(reasonsFor(5_000_000n).some((words) => /^processing predicted to take (19|20)\d\d\d us .* by the queueing form from 60 runs of the service$/.test(words)), reasonsFor(5_000_000n).join('; '));
   assert.ok(!reasonsFor(undefined).some((words) => words.startsWith('processing')));
   assert.ok(router.events.since().some(({ type, text: words }) => type === 'model.runs' && /60 runs taken; line 62/.test(words)));
+  const more = join(folder, 'more.csv');
+  writeFileSync(more, `service,workload,dataSize,latencyUs,capacity,computingUsed\n${SERVICE},1e6,0,2000,1e9,0\n`);
+  assert.equal((await router.reload(configOf(file, more))).ok, true);
+  const read = router.events.since().filter(({ type }) => type === 'model.runs').map(({ text: words }) => words.slice(0, words.indexOf(' taken')));
+  assert.deepEqual(read, [`${file}: 60 runs`, `${more}: 1 runs`], 'a reload reads what it names beside, once');
   const [candidate] = router.computingRib.candidates(SERVICE);
   // Between 1e8 and 1e9 on a logarithmic scale 5e8 is at 6.99.
   assert.deepEqual(candidate!.instance.cats.map(({ type, level, value }) => [type, level, value]), [[1, 1, 6n], [5, 2, 6n]]);

@@ -3,7 +3,7 @@
  * end, and what comes back from the network under our name (RFC 2328 sections 12.4, 13.4 and 14.1).
  */
 import type { Timer } from '../../clock.js';
-import { LS_REFRESH_TIME, MIN_LS_INTERVAL_MS, REFRESH_JITTER } from '../constants.js';
+import { LS_REFRESH_TIME, MIN_LS_ARRIVAL_MS, MIN_LS_INTERVAL_MS, REFRESH_JITTER } from '../constants.js';
 import type { OspfEnvironment } from '../environment.js';
 import { lsaKey, StoredLsa, type StoredScope } from '../stored-lsa.js';
 import { buildLsa } from '../wire/lsa.js';
@@ -39,6 +39,8 @@ const nameOf = ({ header: { type, id }, link }: StoredLsa): OwnLsaName => (link 
 const TOPOLOGY = new Set<number>([LsType.router, LsType.network, LsType.intraAreaPrefix]);
 /** How long LSAs of an earlier life stay after a graceful restart unless they are made anew, ms. */
 const LEFTOVERS_MS = 15_000;
+/** An LSA is flushed so long after it was originated at the earliest: MinLSArrival, and what the way of the first may have been slower than that of the second. */
+const FLUSH_AFTER_MS = MIN_LS_ARRIVAL_MS + 100;
 
 /** Sequence numbers of LSAs that are not there any more, remembered at most. */
 const MOST_REMEMBERED = 20_000;
@@ -57,20 +59,54 @@ export class OwnLsas {
    */
   originate(name: OwnLsaName, body: Uint8Array): void {
     const own = this.own(name);
+    // What waits to be flushed stays instead.
+    if (!own.body) this.cancel(own);
     if (own.body && Buffer.compare(own.body, body) === 0) return;
     own.body = body;
     this.schedule(own);
   }
 
-  /** Takes an LSA back, at once. */
+  /** Takes an LSA back: at once, unless receivers would drop that because they have it for less than MinLSArrival, and hear of it by a retransmission. */
   flush(name: OwnLsaName): void {
+    const own = this.withdraw(name);
+    if (!own) return;
+    const wait = own.originatedAt + FLUSH_AFTER_MS - this.environment.clock.now();
+    if (wait <= 0) this.expire(own);
+    else {
+      own.timer = this.environment.clock.setTimeout(() => {
+        own.timer = undefined;
+        this.expire(own);
+      }, wait);
+    }
+  }
+
+  /** All of them at once: nobody is there later to do it. */
+  flushAll(): void {
+    for (const { name } of [...this.owns.values()]) {
+      const own = this.withdraw(name);
+      if (own) this.expire(own);
+    }
+  }
+
+  /** Nothing is to be said of it any more; undefined when that was so. */
+  private withdraw(name: OwnLsaName): Own | undefined {
     const own = this.owns.get(this.key(name));
-    if (own?.body === undefined) return;
+    if (own?.body === undefined) return undefined;
     this.cancel(own);
     own.body = undefined;
     own.due = false;
+    return own;
+  }
+
+  private expire(own: Own): void {
     const stored = this.isHeld(own) ? undefined : this.stored(own);
     if (stored) this.environment.flooding.expire(stored);
+  }
+
+  /** Whether MinLSInterval holds another body of it back. */
+  isPaced(name: OwnLsaName): boolean {
+    const own = this.owns.get(this.key(name));
+    return own !== undefined && (own.wrapping || own.originatedAt + MIN_LS_INTERVAL_MS > this.environment.clock.now());
   }
 
   /** Begins a graceful restart (RFC 3623 section 2.2, step 1): what is to be said is remembered, and said after `release`. Link scope is not held. */
@@ -105,10 +141,6 @@ export class OwnLsas {
 
   private isHeld({ scope }: Own): boolean {
     return this.holding && scope !== 'link';
-  }
-
-  flushAll(): void {
-    for (const own of [...this.owns.values()]) this.flush(own.name);
   }
 
   /** LSAs of a link that is gone with its database. Neighbours may have them still: the sequence numbers stay. */

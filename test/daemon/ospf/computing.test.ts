@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../../daemon/clock.js';
 import { decodeCpnBlock, encodeCpnBlock } from '../../../daemon/computing/block.js';
+import type { Instance, Origin } from '../../../daemon/computing/types.js';
 import { silentLogger } from '../../../daemon/log.js';
 import { CpnOrigination, CpnReception, cutBlocks, type CpnLsaFault } from '../../../daemon/ospf/computing.js';
 import { parseId } from '../../../daemon/ospf/ids.js';
@@ -10,6 +11,7 @@ import type { Lsa, LsaKey } from '../../../daemon/ospf/wire/types.js';
 import type { Advertisement } from '../../../daemon/rib/candidate.js';
 import { ComputingRib } from '../../../daemon/rib/computing-rib.js';
 import { Prefix } from '../../../dataplane/packet/ip.js';
+import { pair } from './network.js';
 import { exitOf, makeAdvertisement, makeInstance, SERVICE } from '../rib/instances.js';
 
 const TYPE = 0xbff0;
@@ -19,6 +21,7 @@ const OTHER = parseId('10.0.0.2');
 class Area {
   readonly lsas = new Map<number, Uint8Array>();
   readonly refused: string[] = [];
+  readonly paced = new Set<number>();
   readonly origination = new CpnOrigination(
     TYPE,
     {
@@ -27,6 +30,7 @@ class Area {
         this.lsas.set(id, body);
       },
       flush: (_type, id) => void this.lsas.delete(id),
+      isPaced: (_type, id) => this.paced.has(id),
     },
     (service, reason) => this.refused.push(`${service}: ${reason}`),
   );
@@ -38,6 +42,11 @@ function lsaOf(id: number, body: Uint8Array, router = OTHER): { key: LsaKey; lsa
   const header = { ...key, age: 1, sequence: 1, checksum: 0, length: 20 + body.length };
   return { key, lsa: { header, raw: body, body: { kind: 'cpn', block: decodeCpnBlock(body) } } };
 }
+
+const originOf = (body: Uint8Array): Origin | undefined => {
+  const decoded = decodeCpnBlock(body);
+  return decoded.kind === 'block' ? decoded.block.origin : undefined;
+};
 
 const many = (count: number, changes: Partial<Advertisement> = {}): Advertisement =>
   makeAdvertisement(2, 1, { source: 'local', peer: '', instances: Array.from({ length: count }, (_, i) => makeInstance(2, i + 1)), ...changes });
@@ -79,6 +88,29 @@ describe('own computing state in CPN LSAs', () => {
     assert.ok(Math.max(...area.lsas.keys()) <= before);
     area.origination.announce([many(0), many(0, { service: '2001:db8:5e::2' })]);
     assert.equal(area.lsas.size, 0);
+  });
+
+  it('what cannot wait for MinLSInterval goes out under another Link State ID, a change of the load does not', () => {
+    const area = new Area();
+    const [first, second] = [makeInstance(2, 1), makeInstance(2, 2)];
+    const announce = (sequence: number, instances: readonly Instance[]): void => area.origination.announce([many(0, { sequence: BigInt(sequence), instances })]);
+    const sequences = (): [number, bigint | undefined][] => [...area.lsas].map(([id, body]) => [id, originOf(body)?.sequence]);
+    announce(1, [first, second]);
+    area.paced.add(1);
+    announce(2, [{ ...first, load: { utilisation: 9000, queueLength: 1, activeFlows: 1 } }, second]);
+    assert.deepEqual(sequences(), [[1, 2n]]);
+    announce(3, [{ ...first, draining: true }, second]);
+    assert.deepEqual(sequences(), [[2, 3n]]);
+    area.paced.add(2);
+    announce(4, [second]);
+    assert.deepEqual(sequences(), [[3, 4n]]);
+    area.paced.delete(1);
+    area.paced.add(3);
+    announce(5, [first, second]);
+    assert.deepEqual(sequences(), [[1, 5n]], 'an ID that may be used again is');
+    area.paced.clear();
+    announce(6, [second]);
+    assert.deepEqual(sequences(), [[1, 6n]], 'nothing holds it back');
   });
 
   it('an instance that fits no LSA is refused by name and takes nothing else along', () => {
@@ -159,5 +191,43 @@ describe('computing state of other routers', () => {
     const { reception, list } = setup();
     reception.lsasChanged([lsaOf(1, [...area.lsas.values()][0]!)]);
     assert.deepEqual(list('198.51.100.1'), ['ospf 10.0.0.2 #1']);
+  });
+});
+
+describe('computing state over a network', () => {
+  it('what cannot wait reaches a receiver at once, however often it came to change in the last seconds; a load waits for MinLSInterval', () => {
+    const { network, a, b } = pair();
+    network.seconds(30);
+    const rib = new ComputingRib({ clock: network.clock, log: silentLogger, ownExit: exitOf(1) });
+    const reception = new CpnReception(b.number, rib, () => true, ({ reason }) => assert.fail(reason));
+    b.engine.onLsdbChange((changes) => reception.lsasChanged(changes.flatMap(({ before, after }) => {
+      const lsa = after ?? before!;
+      return lsa.header.type === TYPE ? [{ key: lsa.header, lsa: after }] : [];
+    })));
+    const origination = new CpnOrigination(TYPE, a.engine, (_service, reason) => assert.fail(reason));
+    let sequence = 0n;
+    const announce = (...instances: readonly Instance[]): void => {
+      origination.announce([many(0, { sequence: ++sequence, instances })]);
+      network.clock.advance(50);
+    };
+    const list = (): string[] => rib.candidates(SERVICE).map(({ instance: { id, draining, load } }) => `#${id} ${load?.utilisation ?? 0}${draining ? ' draining' : ''}`);
+    const [first, second] = [1, 2].map((id) => ({ ...makeInstance(2, id), load: { utilisation: 1000, queueLength: 0, activeFlows: 0 } })) as [Instance, Instance];
+    const busy = { ...first, load: { utilisation: 9000, queueLength: 0, activeFlows: 0 } };
+    announce(first, second);
+    announce(busy, second);
+    assert.deepEqual(list(), ['#1 1000', '#2 1000']);
+    announce({ ...busy, draining: true }, second);
+    assert.deepEqual(list(), ['#1 9000 draining', '#2 1000']);
+    announce(second);
+    assert.deepEqual(list(), ['#2 1000']);
+    announce(first, second);
+    assert.deepEqual(list(), ['#1 1000', '#2 1000']);
+    announce(busy, second);
+    network.seconds(6);
+    assert.deepEqual(list(), ['#1 9000', '#2 1000']);
+    assert.equal([...b.engine.lsas({ router: a.number })].filter(({ header }) => header.type === TYPE).length, 1, 'those it stood in before are gone');
+    announce();
+    network.seconds(2);
+    assert.deepEqual(list(), []);
   });
 });

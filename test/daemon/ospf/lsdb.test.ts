@@ -66,6 +66,28 @@ describe('Link-state database (RFC 2328 sections 12 to 14)', () => {
     for (const router of routers) assert.equal(router.engine.get({ type, id: 1, router: 1 }), undefined);
   });
 
+  test('a flush right after its LSA waits until receivers take it, MinLSArrival, instead of being sent again later', () => {
+    const { network, a, b } = pair();
+    network.seconds(30);
+    a.engine.originate(type, 1, Buffer.from('short'));
+    network.clock.advance(300);
+    a.engine.flush(type, 1);
+    network.clock.advance(900);
+    assert.equal(bodyAt(b, 1), undefined);
+    assert.equal(b.engine.interfaceViews()[0]!.counters['dropped too soon'], undefined);
+    // Said again while it waits: it stays.
+    network.seconds(10);
+    a.engine.originate(type, 1, Buffer.from('here'));
+    network.clock.advance(300);
+    a.engine.flush(type, 1);
+    a.engine.originate(type, 1, Buffer.from('here again'));
+    for (let i = 0; i < 100; i++) {
+      network.clock.advance(100);
+      assert.match(bodyAt(b, 1)!, i < 40 ? /^here$/ : /^here/);
+    }
+    assert.equal(bodyAt(b, 1), 'here again');
+  });
+
   test('an orderly stop takes back all that the router said, in one turn', () => {
     const { network, a, b } = pair();
     a.engine.setExternals([]);
