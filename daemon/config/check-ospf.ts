@@ -2,7 +2,24 @@
 import type { Finding } from './check.js';
 import type { FileConfig } from './schema.js';
 
-export function checkOspf({ ospf, interfaces }: FileConfig): Finding[] {
+/** Announcements are renewed after a third of their validity, and an LSA every 5 s at most (MinLSInterval): what is shorter expires in between. */
+const LEAST_VALIDITY_MS = 15_000;
+
+function checkValidity({ cpn, hierarchy }: FileConfig): Finding[] {
+  const stated: readonly (readonly [Finding['path'], number | undefined])[] = [
+    [['cpn', 'announce', 'validity'], cpn.announce.validity],
+    ...cpn.services.map(({ announce }, index) => [['cpn', 'services', index, 'announce', 'validity'], announce?.validity] as const),
+    [['hierarchy', 'inward', 'validity'], hierarchy?.inward?.validity],
+  ];
+  return stated.flatMap(([path, validity = 0]) =>
+    validity === 0 || validity >= LEAST_VALIDITY_MS
+      ? []
+      : [{ path, expected: `0, or at least ${LEAST_VALIDITY_MS / 1000}s where OSPFv3 announces computing state: an LSA is renewed every 5s at most`, found: `${validity / 1000}s` }],
+  );
+}
+
+export function checkOspf(config: FileConfig): Finding[] {
+  const { ospf, interfaces } = config;
   if (!ospf) return [];
   const findings: Finding[] = [];
   const refuse = (path: Finding['path'], expected: string, found: string): void => {
@@ -22,5 +39,5 @@ export function checkOspf({ ospf, interfaces }: FileConfig): Finding[] {
     if (twice >= 0) refuse([...path, 'authentication', twice, 'keyId'], 'a key ID that no other key of the interface has', String(ids[twice]));
   }
   if (Object.keys(ospf.interfaces).length === 0) refuse(['interfaces'], 'at least one interface', 'none');
-  return findings;
+  return ospf.computing ? [...findings, ...checkValidity(config)] : findings;
 }

@@ -51,7 +51,7 @@ const RULES: readonly (readonly [pattern: string, part: ConfigPart, effect: Conf
   ['ospf.routerId', 'ospf', 'restart'],
   ['ospf.area', 'ospf', 'restart'],
   ['ospf.cpnLsType', 'ospf', 'restart'],
-  ...['maxPaths', 'fastReroute', 'spf', 'delayPaths'].map((field) => [`ospf.${field}`, 'ospf', 'restart'] as const),
+  ...['maxPaths', 'fastReroute', 'spf', 'delayPaths', 'computing'].map((field) => [`ospf.${field}`, 'ospf', 'restart'] as const),
   ['ospf.*', 'ospf', 'now'],
   ['ospf', 'ospf', 'restart'],
   ['cpn.attributeType', 'cpn', 'restart'],

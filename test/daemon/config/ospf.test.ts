@@ -67,6 +67,16 @@ describe('OSPFv3 in the configuration', () => {
     refused(`${ROUTER}interfaces: {eth3: {role: client}}\nospf:\n  interfaces:\n    eth3: {}\n`, 9, 'ospf.interfaces.eth3.passive', /role client/);
   });
 
+  it('a validity that an LSA cannot renew in time is refused, where there are CPN LSAs', () => {
+    const ospf = 'ospf: {interfaces: {eth1: {}}}\n';
+    refused(`${ROUTER}${ospf}cpn:\n  announce: {validity: 14s}\n`, 8, 'cpn.announce.validity', /at least 15s/);
+    refused(`${ROUTER}${ospf}hierarchy:\n  inward: {validity: 3s}\n`, 8, 'hierarchy.inward.validity', /at least 15s/);
+    refused(`${ROUTER}${ospf}cpn:\n  servicePrefixes: ["2001:db8:5e::/48"]\n  services:\n    - {id: "2001:db8:5e::1", announce: {validity: 6s}}\n`, 10, 'cpn.services[0].announce.validity', /at least 15s/);
+    load(`${ROUTER}${ospf}cpn: {announce: {validity: 15s}}\n`);
+    load(`${ROUTER}ospf: {computing: false, interfaces: {eth1: {}}}\ncpn: {announce: {validity: 3s}}\n`);
+    load(`${ROUTER}cpn: {announce: {validity: 3s}}\n`);
+  });
+
   it('a changed cost is taken over at once, another area needs a restart, keys stay hidden', () => {
     const before = load(`${ROUTER}ospf: {interfaces: {eth1: {cost: 5, authentication: [{keyId: 1, password: sesame}]}}}\n`);
     const cost = diffConfig(before, load(`${ROUTER}ospf: {interfaces: {eth1: {cost: 6, authentication: [{keyId: 1, password: sesame}]}}}\n`));
@@ -79,5 +89,7 @@ describe('OSPFv3 in the configuration', () => {
     assert.doesNotMatch(JSON.stringify(key), /sesame|mustard/);
     const area = diffConfig(before, load(`${ROUTER}ospf: {area: 0.0.0.1, interfaces: {eth1: {cost: 5, authentication: [{keyId: 1, password: sesame}]}}}\n`));
     assert.deepEqual(area[0]?.effect, 'restart');
+    const computing = diffConfig(before, load(`${ROUTER}ospf: {computing: false, interfaces: {eth1: {cost: 5, authentication: [{keyId: 1, password: sesame}]}}}\n`));
+    assert.deepEqual(computing.map(({ field, effect }) => [field, effect]), [['ospf.computing', 'restart']]);
   });
 });
