@@ -20,9 +20,9 @@ const STATUS = 'name id version loopback locator as uptimeMs configFile dataplan
 const NEIGHBOR =
   'address as localAddress description routerId state stateMs cpn passive holdTimeMs capabilities addPathReceive addPathSend prefixesReceived prefixesSent messagesReceived messagesSent updatesReceived updatesSent flaps lastError role shutdown minimumHopLimit bfd md5 endOfRib prefixesStale dynamic group importPolicy exportPolicy routeReflectorClient';
 // The first line is what the surface fixes, the second what is there beside it.
-const CANDIDATE = 'exit instance sid behaviour source peer computing load serviceDelayUs pathDelayUs cost feasible best weight ageMs stale' + ' draining sequence reason';
-const POLICY = 'id exit instance segments weight installed error' + ' mtu flows';
-const FLOW = 'source destination protocol sourcePort destinationPort service policy exit packets bytes ageMs idleMs';
+const CANDIDATE = 'exit instance sid behaviour source peer computing load serviceDelayUs pathDelayUs cost feasible best weight ageMs stale' + ' draining sequence reason aggregate cats grade';
+const POLICY = 'id exit instance segments weight installed error' + ' mtu flows kind side';
+const FLOW = 'source destination protocol sourcePort destinationPort service policy exit packets bytes ageMs idleMs' + ' kind side';
 const PATH = 'peer pathId nextHop origin asPath localPref med communities best stale reason cpn clusterList extendedCommunities largeCommunities originatorId rejected';
 const CHANGES = 'ok problems warnings changes';
 const STATE = 'service instance draining health sequence';
@@ -45,7 +45,7 @@ const CASES: readonly Case[] = [
   { command: `show bgp neighbors ${REFLECTOR}`, fields: NEIGHBOR, text: /reflector/ },
   { command: 'show bgp routes', fields: 'prefix paths', inner: ['paths', PATH], text: /2001:db8:b:1::\/64/ },
   { command: `show bgp routes ${SERVICE.main}/128`, fields: 'prefix paths', inner: ['paths', PATH], text: new RegExp(LOOPBACK.exit1) },
-  { command: 'show routes', fields: 'prefix source peer distance metric best nextHops installed error', inner: ['nextHops', 'via interface weight'], text: /static/ },
+  { command: 'show routes', fields: 'prefix source peer distance metric best nextHops installed error backups backupInstalled backupActive', inner: ['nextHops', 'via interface weight'], text: /static/ },
   { command: 'show sids', fields: 'sid behaviour interface nextHop table service instance installed error', text: /End\.DX6/ },
   { command: 'show interfaces', fields: 'name index role up mtu addresses', text: /eth1 .*client/ },
   { command: 'show services', fields: 'service candidates feasible local best flows requirements', text: new RegExp(SERVICE.main) },
@@ -64,7 +64,7 @@ const CASES: readonly Case[] = [
   {
     command: `explain ${SERVICE.main} --from ${CLIENT} --max-latency-us 400000 --class parallel --min-ops 1T`,
     fields: 'service requirements candidates chosen verdict',
-    inner: ['candidates', 'exit instance feasible reasons pathDelayUs serviceDelayUs latencyUs score weight best'],
+    inner: ['candidates', 'exit instance feasible reasons pathDelayUs serviceDelayUs latencyUs demand forecast score weight best'],
     text: /predicted/,
   },
   { command: 'clear flow --exit fc00:0:99::1', fields: 'cleared', text: /0 flows/ },
