@@ -18,6 +18,7 @@ import { FakeDataplane } from '../../dataplane/fake.js';
 import type { LinkState } from '../../dataplane/dataplane.js';
 
 const SERVICE = '2001:db8:5e::1';
+const NO_FACTS = { storage: [], interface: undefined, location: undefined, energy: undefined, price: undefined, algorithms: [], address: undefined };
 type Name = 'a' | 'b' | 'c';
 const NUMBER: Readonly<Record<Name, number>> = { a: 1, b: 2, c: 3 };
 /** Interface of each router towards each other. */
@@ -142,6 +143,26 @@ describe('routers with OSPFv3', () => {
     await net.run(20_000);
     assert.deepEqual(net.candidates('a'), ['ospf 10.0.0.3 fc00:0:3::1#1']);
     assert.equal(net.route('a', 'fcbb:bb00:3::/48')?.via, 'fe80::3:2%eth2');
+  });
+
+  it('hear at once of an instance that registers, drains or goes, and of its load within MinLSInterval', async () => {
+    const net = await Triangle.start();
+    const { instances, config } = net.stations.c.router;
+    const [first] = config().cpn.instances;
+    const heard = (): string[] =>
+      net.stations.a.router.computingRib.candidates(SERVICE).map(({ instance: { id, draining, load } }) => `#${id}${draining ? ' draining' : ''}${load ? ` ${load.utilisation / 100}%` : ''}`);
+    const told = async (change: () => unknown, ms = 250): Promise<string[]> => {
+      change();
+      await net.run(ms);
+      return heard();
+    };
+    const load = (utilisation: number): unknown => instances.update({ service: SERVICE, id: 1 }, { computing: [], load: { utilisation, queueLength: undefined, activeFlows: undefined }, serviceDelay: undefined, health: undefined });
+    assert.deepEqual(await told(() => load(5000)), ['#1 50%']);
+    assert.deepEqual(await told(() => load(9000), 1500), ['#1 50%'], 'the LSA was changed just before');
+    assert.deepEqual(await told(() => instances.put({ ...first!, id: 2, sid: 'fcbb:bb00:3:e002::' }, NO_FACTS)), ['#1 90%', '#2']);
+    assert.deepEqual(await told(() => instances.drain({ service: SERVICE, id: 1 }, true, 60_000)), ['#1 draining 90%', '#2']);
+    assert.deepEqual(await told(() => instances.remove(SERVICE, 2)), ['#1 draining 90%']);
+    assert.deepEqual(await told(() => load(2000), 6000), ['#1 draining 20%']);
   });
 
   it('tell the dataplane of a lost neighbor at once', async () => {
