@@ -358,8 +358,8 @@ export class OspfEngine {
     } else {
       this.grace.contentsChanged(lsa, old);
     }
-    // The prefixes of a network come from the Link-LSAs of its routers.
-    if (lsa.header.type === LsType.link && !lsa.self) this.topology.schedule();
+    // The prefixes of a network come from the Link-LSAs of its routers, this one's too, which may have waited for MinLSInterval.
+    if (lsa.header.type === LsType.link) this.topology.schedule();
     this.restarter?.check();
   }
 

@@ -61,7 +61,8 @@ export class OwnLsas {
     const own = this.own(name);
     // What waits to be flushed stays instead.
     if (!own.body) this.cancel(own);
-    if (own.body && Buffer.compare(own.body, body) === 0) return;
+    // An interface that began anew took its link's LSAs with it.
+    if (own.body && Buffer.compare(own.body, body) === 0 && this.stored(own)) return;
     own.body = body;
     this.schedule(own);
   }

@@ -76,6 +76,36 @@ describe('Own LSAs (RFC 5340 section 4.4.3)', () => {
     assert.ok(!isBorder());
   });
 
+  test('an interface that begins anew with the same Link-LSA announces it again', () => {
+    const { network, a, b } = pair();
+    network.seconds(30);
+    const known = (at: Router, of: number): number => [...at.engine.lsas({ type: LsType.link, router: of })].length;
+    assert.deepEqual([known(a, 1), known(b, 1)], [1, 1]);
+    for (const router of [a, b]) router.engine.reconfigure({ ...router.config, interfaces: router.config.interfaces.map((config) => ({ ...config, instanceId: 7 })) });
+    network.seconds(30);
+    assert.equal(a.stateOf(b), 'Full');
+    assert.deepEqual([known(a, 1), known(b, 1), known(b, 2)], [1, 1, 1]);
+  });
+
+  test('the Designated Router announces a prefix of its own that its Link-LSA could tell of only after MinLSInterval', () => {
+    const network = new Network();
+    const [a, b] = [network.router(), network.router()];
+    network.lan([a, b]);
+    network.start();
+    network.seconds(60);
+    assert.equal(b.engine.interfaceViews()[0]!.state, 'DR');
+    const add = (...more: string[]): void => {
+      const prefixes = ['2001:db8::/64', ...more].map((text) => Prefix.from(text));
+      b.engine.setLink('eth0', { name: 'eth0', index: 1, up: true, mtu: 1500, linkLocal: b.linkLocal('eth0'), prefixes, loopback: false });
+    };
+    add('2001:db8:1::/64');
+    network.seconds(1);
+    add('2001:db8:1::/64', '2001:db8:2::/64');
+    network.seconds(20);
+    const announced = [...a.engine.lsas({ type: LsType.intraAreaPrefix, router: 2 })].flatMap(({ body }) => (body.kind === 'intraAreaPrefix' ? body.prefixes : []));
+    assert.deepEqual(announced.map(({ prefix }) => prefix.toString()), ['2001:db8:1::/64', '2001:db8:2::/64', '2001:db8::/64']);
+  });
+
   test('an LSA larger than a packet goes alone and arrives', () => {
     const { network, a, b } = pair();
     network.seconds(20);
