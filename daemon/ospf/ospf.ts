@@ -96,7 +96,8 @@ export class Ospf {
   private adjacencies: readonly Adjacency[] = [];
   /** SIDs in the kernel now, by SID. */
   private installed = new Map<string, LocalSid>();
-  private readonly bfd = new Map<string, BfdHandle>();
+  /** BFD of neighbours, by interface and address, with the profile asked for. */
+  private readonly bfd = new Map<string, { readonly profile: string; readonly handle: BfdHandle }>();
   /** Adjacencies that the dataplane was told are lost. */
   private readonly failed = new Set<string>();
   /** Router that announces a host prefix, by address. */
@@ -169,7 +170,7 @@ export class Ospf {
   stop(keepForwarding: boolean): void {
     this.stopped = true;
     for (const timer of this.timers.values()) timer.cancel();
-    for (const handle of this.bfd.values()) handle.unregister();
+    for (const { handle } of this.bfd.values()) handle.unregister();
     this.engine.stop({ keepForwarding });
     this.spf.stop();
   }
@@ -187,8 +188,6 @@ export class Ospf {
     this.current = config;
     this.engine.reconfigure(this.config);
     this.announceRouter();
-    for (const handle of this.bfd.values()) handle.unregister();
-    this.bfd.clear();
     this.restoreForeign();
     this.refresh();
     this.ribChanged();
@@ -355,13 +354,16 @@ export class Ospf {
       if (profile === undefined) continue;
       const key = `${name} ${address}`;
       wanted.add(key);
-      if (this.bfd.has(key)) continue;
+      const before = this.bfd.get(key);
+      if (before?.profile === profile) continue;
       const handle = this.parts.bfd.register({ client: 'ospf', peer: address, interface: name, localAddress: own.get(name), multihop: false, profile }, (verdict) => {
         if (verdict === 'down' && !this.stopped) this.engine.neighborDown(name, formatId(neighborRouterId), 'BFD says that it is down');
       });
-      this.bfd.set(key, handle);
+      this.bfd.set(key, { profile, handle });
+      // After the other came: a session without clients would say goodbye to the peer.
+      before?.handle.unregister();
     }
-    for (const [key, handle] of this.bfd) {
+    for (const [key, { handle }] of this.bfd) {
       if (wanted.has(key)) continue;
       handle.unregister();
       this.bfd.delete(key);

@@ -209,6 +209,26 @@ describe('routers with OSPFv3', () => {
     assert.deepEqual(states(), before);
   });
 
+  it('keep BFD of their neighbors over a reload; another profile is asked for before the old one is given up', async () => {
+    const net = await Triangle.start();
+    const { router } = net.stations.a;
+    const asked: string[] = [];
+    router.bfd.register = ({ interface: eth, profile }) => {
+      asked.push(`${eth} ${profile}`);
+      return { unregister: () => void asked.push(`${eth} not ${profile}`) };
+    };
+    const reload = async (profile: string, cost: number): Promise<string[]> => {
+      const answer = await router.reload(text('a', '', { ...COST, ac: cost }).replaceAll('dead: 4s', `dead: 4s, bfd: ${profile}`));
+      assert.equal(answer.ok, true);
+      await net.run(1000);
+      return asked.splice(0);
+    };
+    assert.deepEqual(await reload('fast', 50), ['eth1 fast', 'eth2 fast']);
+    assert.deepEqual(await reload('fast', 40), []);
+    assert.deepEqual(await reload('default', 40), ['eth1 default', 'eth1 not fast', 'eth2 default', 'eth2 not fast']);
+    assert.deepEqual(await reload('false', 40), ['eth1 not default', 'eth2 not default']);
+  });
+
   it('refuse another area while they run', async () => {
     const net = await Triangle.start();
     const answer = await net.stations.a.router.reload(text('a').replace('ospf:', 'ospf:\n  area: 0.0.0.1'));
