@@ -46,7 +46,7 @@ interface AddressJson {
 }
 
 /** Whether every interface of OSPF can be used. */
-function readLinks(engine: OspfEngine): boolean {
+export function readLinks(engine: OspfEngine): boolean {
   for (const { ifindex: index, ifname: name, mtu, flags, addr_info: all } of JSON.parse(execFileSync('ip', ['-j', 'addr'], { encoding: 'utf8' })) as AddressJson[]) {
     const addresses = all.filter(({ family, tentative }) => family === 'inet6' && tentative !== true);
     const global = addresses.filter(({ scope }) => scope === 'global');

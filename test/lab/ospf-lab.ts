@@ -8,21 +8,24 @@ import type { OspfConfig } from '../../daemon/ospf/types.js';
 import { BgpLab, eventually } from './bgp-lab.js';
 import type { OspfCommand, OspfShown } from './ospf-driver.js';
 
-/** Our engine in a namespace. */
-export class OspfDriver {
+/** A program of ours in a namespace that answers JSON commands line by line. */
+export class LineDriver<Command> {
   private readonly waiting: ((answer: unknown) => void)[] = [];
 
   constructor(private readonly process: ChildProcess) {
     createInterface({ input: process.stdout! }).on('line', (line) => this.waiting.shift()?.(JSON.parse(line)));
   }
 
-  run(command: OspfCommand): Promise<unknown> {
+  run(command: Command): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.waiting.push(resolve);
       this.process.stdin!.write(`${JSON.stringify(command)}\n`, (error) => error && reject(error));
     });
   }
+}
 
+/** Our engine in a namespace. */
+export class OspfDriver extends LineDriver<OspfCommand> {
   async show(): Promise<OspfShown> {
     return (await this.run({ do: 'show' })) as OspfShown;
   }
@@ -49,9 +52,9 @@ export class OspfLab extends BgpLab {
     if (loopback !== undefined) this.exec(name, 'ip', 'addr', 'add', loopback, 'dev', 'lo');
   }
 
-  /** A wire between two routers; its ends are named after the other side. */
-  wire(left: string, right: string): void {
-    this.veth(left, `to-${right}`, right, `to-${left}`);
+  /** A wire between two routers; its ends are named after the other side, or as said. */
+  wire(left: string, right: string, names: { readonly left: string; readonly right: string } = { left: `to-${right}`, right: `to-${left}` }): void {
+    this.veth(left, names.left, right, names.right);
   }
 
   /** A bridge that the routers are on with `lan0`. */
@@ -75,8 +78,16 @@ export class OspfLab extends BgpLab {
 
   /** Our engine. */
   engine(node: string, config: OspfConfig): OspfDriver {
-    const script = fileURLToPath(new URL('ospf-driver.js', import.meta.url));
-    return new OspfDriver(this.start(node, [process.execPath, script, JSON.stringify(config)], { stdin: true }));
+    return new OspfDriver(this.script(node, new URL('ospf-driver.js', import.meta.url), config));
+  }
+
+  /** A program of ours that is told its configuration as JSON in argv. */
+  driver<Command>(node: string, script: URL, config: object): LineDriver<Command> {
+    return new LineDriver<Command>(this.script(node, script, config));
+  }
+
+  private script(node: string, script: URL, config: object): ChildProcess {
+    return this.start(node, [process.execPath, fileURLToPath(script), JSON.stringify(config)], { stdin: true });
   }
 
   /** Stock zebra and ospf6d; returns a function for `vtysh -c`. */

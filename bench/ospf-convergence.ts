@@ -1,0 +1,227 @@
+/**
+ * Convergence of OSPFv3 after a cut. First a router between four neighbours that are emulated with an area of 50 routers: cpnd, whole, and FRR (zebra, ospf6d) in
+ * its place, with their default timers, with equal ones and with none; a link elsewhere in the area is cut and restored, and the time counts from the LSA leaving
+ * the neighbour until the last route of the kernel has changed. Then 50 routers of ours in memory, in one process on one clock: from the loss of a link until
+ * the last router's routes have changed.
+ *
+ *     node dist/bench/ospf-convergence.js [--json] [--cuts 10]      (as root)
+ *
+ * Fast reroute of cpnd is off: the routes are written once, as FRR's.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { stringify } from 'yaml';
+import { systemClock } from '../daemon/clock.js';
+import { OspfEngine } from '../daemon/ospf/engine.js';
+import { formatId, parseId } from '../daemon/ospf/ids.js';
+import { MemoryLink, MemoryTransport } from '../daemon/ospf/memory-transport.js';
+import { SpfEngine } from '../daemon/ospf/spf/engine.js';
+import type { OspfInterfaceConfig } from '../daemon/ospf/types.js';
+import { Prefix } from '../dataplane/packet/ip.js';
+import { randomFrom } from '../test/daemon/bgp/network.js';
+import { instanceConfig, interfaceConfig } from '../test/daemon/ospf/network.js';
+import { OPTIONS } from '../test/daemon/ospf/spf/router.js';
+import { Announcer, Testbed } from '../test/lab/ospf-compare/compare.js';
+import { COST, type Device, frrWith, LAN, POINT_TO_POINT } from '../test/lab/ospf-compare/devices.js';
+import { withOspfLab, type OspfLab } from '../test/lab/ospf-lab.js';
+import { printJson, printTable, quantiles, round } from './support/report.js';
+
+const { values } = parseArgs({ options: { json: { type: 'boolean' }, cuts: { type: 'string', default: '10' } } });
+const cuts = Number(values.cuts);
+/** No route has changed for so long: it is over. Longer than any timer of either, but for a backoff that one change does not reach. */
+const QUIET_MS = 1500;
+const ROUTERS = 50;
+
+/** cpnd with SPF delays; `holdDown` is short, so that every cut finds it quiet. */
+const cpndWith = (spf: object): Device => ({
+  name: 'cpnd',
+  available: true,
+  start(lab, node, routerId) {
+    const side = { hello: '1s', dead: '4s', cost: COST };
+    const config = {
+      router: { name: node, id: routerId, loopback: '2001:db8:d::1', locator: 'fcbb:bb00:1::/48', sidBlocks: ['fcbb:bb00::/32'], domainSources: ['2001:db8::/32'] },
+      ospf: {
+        interfaces: {
+          ...Object.fromEntries(POINT_TO_POINT.map((name) => [name, { ...side, network: 'point-to-point' }])),
+          [LAN]: { ...side, network: 'broadcast', priority: 100 },
+        },
+        spf,
+        fastReroute: 'none',
+      },
+      api: { listen: `unix://${lab.directory}/cpnd.sock` },
+      log: { level: 'error' },
+    };
+    lab.start(node, [process.execPath, fileURLToPath(new URL('../daemon/cpnd.js', import.meta.url)), 'router', '--config', lab.file('cpnd.yaml', stringify(config))]);
+    return Promise.resolve({ routes: () => new Map(), kernelRoutes: () => new Map() });
+  },
+});
+
+/** When routes and next hops of a kernel changed last, Unix ms, and which routes since the last question. */
+class RouteWatch {
+  private last = 0;
+  private prefixes = new Set<string>();
+  private time = 0;
+
+  constructor(private readonly process: ChildProcess) {
+    createInterface({ input: process.stdout! }).on('line', (line) => this.read(line));
+  }
+
+  private read(line: string): void {
+    const stamp = /^\[(\S+)\]/.exec(line)?.[1];
+    // Local time, to the microsecond.
+    if (stamp !== undefined) this.time = Date.parse(stamp.slice(0, 23)) + Number(stamp.slice(23)) / 1000;
+    this.last = Date.now();
+    const prefix = /(?:^|\s)(2001:db8:\S+)/.exec(line)?.[1];
+    if (prefix !== undefined) this.prefixes.add(prefix);
+  }
+
+  /** Waits until nothing has changed for a while; the time of the last change, and the routes that changed since this was asked last. */
+  async quiet(since: number): Promise<{ readonly at: number; readonly routes: number }> {
+    while (Date.now() - Math.max(this.last, since) < QUIET_MS) await new Promise((resolve) => setTimeout(resolve, 20));
+    const routes = this.prefixes.size;
+    this.prefixes = new Set();
+    return { at: this.time, routes };
+  }
+
+  close(): void {
+    this.process.kill();
+  }
+}
+
+interface Measured {
+  readonly ms: number[];
+  readonly routes: number[];
+}
+
+async function measureDevice(lab: OspfLab, device: Device): Promise<Measured> {
+  const bed = await Testbed.up(lab, device, 1);
+  const announcer = new Announcer();
+  const area = bed.area(1000);
+  const watch = new RouteWatch(lab.start('dut', ['ip', '-6', '-ts', 'monitor', 'route', 'nexthop'], { stdin: true }));
+  const result: Measured = { ms: [], routes: [] };
+  try {
+    await bed.feed(announcer.changes(area.lsas()));
+    await watch.quiet(Date.now());
+    for (let link = 0; result.ms.length < cuts; link++) {
+      if (!area.setAnchorLink(link % 16, false)) throw new Error('the area has fewer links');
+      const lsas = announcer.changes(area.lsas());
+      // It was cut from the start, as some are.
+      if (lsas.length > 0) {
+        const sentAt = await bed.feed(lsas);
+        const { at, routes } = await watch.quiet(sentAt);
+        if (routes > 0) {
+          result.ms.push(at - sentAt);
+          result.routes.push(routes);
+        }
+      }
+      area.setAnchorLink(link % 16, true);
+      await bed.feed(announcer.changes(area.lsas()));
+      await watch.quiet(Date.now());
+      if (link > 100) throw new Error(`only ${result.ms.length} cuts changed a route`);
+    }
+  } finally {
+    watch.close();
+  }
+  return result;
+}
+
+interface MemoryRouter {
+  readonly engine: OspfEngine;
+  readonly spf: SpfEngine;
+  changedAt: number;
+}
+
+/** 50 routers: a ring with random chords. */
+async function measureMemory(): Promise<number[]> {
+  const random = randomFrom(1);
+  const pairs = Array.from({ length: ROUTERS }, (_, n) => [n, (n + 1) % ROUTERS] as const);
+  while (pairs.length < 2 * ROUTERS) {
+    const [a, b] = [Math.floor(random() * ROUTERS), Math.floor(random() * ROUTERS)];
+    if (a !== b) pairs.push([a, b]);
+  }
+  const wires = pairs.map(() => new MemoryLink(systemClock, { delayMs: 0 }));
+  const up = pairs.map(() => true);
+  const routers = Array.from({ length: ROUTERS }, (_, n): MemoryRouter => {
+    const own = pairs.flatMap((pair, wire) => (pair.includes(n) ? [wire] : []));
+    const interfaces = own.map((wire): OspfInterfaceConfig => interfaceConfig(`w${wire}`, 'point-to-point', { cost: 10 + (wire % 3) * 10 }));
+    const routerId = formatId(0x0a000001 + n);
+    const engine = new OspfEngine({ config: instanceConfig(routerId, { interfaces }), clock: systemClock, transport: new MemoryTransport(new Map(own.map((wire) => [`w${wire}`, wires[wire]!]))), random });
+    const spf = new SpfEngine({ routerId: parseId(routerId), clock: systemClock, options: { ...OPTIONS, timers: { ...OPTIONS.timers, holdDownMs: 1000 } } });
+    const router: MemoryRouter = { engine, spf, changedAt: 0 };
+    spf.onRoutes(() => (router.changedAt = performance.now()));
+    const refresh = (): void => {
+      const neighbors = engine.neighborViews();
+      const named = engine.interfaceViews().map(({ name, interfaceId }) => ({ name, interfaceId, neighbors: neighbors.filter((one) => one.interface === name).map((one) => ({ routerId: parseId(one.routerId), interfaceId: one.interfaceId, address: one.address })) }));
+      spf.setInterfaces(named);
+    };
+    engine.onNeighbor({ full: refresh, lost: refresh });
+    engine.onLsdbChange((changes) => void spf.lsdbChanged(changes));
+    engine.setStubPrefixes([{ prefix: Prefix.from(`2001:db8:${n.toString(16)}::1/128`), options: 0, metric: 0 }]);
+    engine.start();
+    return router;
+  });
+  const setLink = (n: number, wire: number): void =>
+    routers[n]!.engine.setLink(`w${wire}`, { name: `w${wire}`, index: wire + 1, up: up[wire]!, mtu: 1500, linkLocal: `fe80::${n + 1}:${wire + 1}`, prefixes: [], loopback: false });
+  pairs.forEach((pair, wire) => pair.forEach((n) => setLink(n, wire)));
+  const lastChange = (): number => Math.max(...routers.map(({ changedAt }) => changedAt));
+  const quiet = async (ready: () => boolean): Promise<void> => {
+    const limit = performance.now() + 60_000;
+    const since = performance.now();
+    while (!ready() || performance.now() - Math.max(since, lastChange()) < QUIET_MS) {
+      if (performance.now() > limit) throw new Error('not within a minute');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const complete = (): boolean => routers.every(({ spf }) => spf.statistics().routes === ROUTERS - 1);
+  await quiet(complete);
+  const result: number[] = [];
+  for (let cut = 0; cut < cuts; cut++) {
+    const wire = (cut * 7) % pairs.length;
+    up[wire] = false;
+    wires[wire]!.cut = true;
+    const start = performance.now();
+    for (const n of pairs[wire]!) setLink(n, wire);
+    await quiet(complete);
+    result.push(lastChange() - start);
+    up[wire] = true;
+    wires[wire]!.cut = false;
+    for (const n of pairs[wire]!) setLink(n, wire);
+    // MinLSInterval: what a router says of the cut must not wait for what it said of the link before.
+    const before = performance.now();
+    await quiet(() => complete() && performance.now() - before > 6000);
+  }
+  for (const { engine, spf } of routers) {
+    engine.stop({ keepForwarding: true });
+    spf.stop();
+  }
+  return result;
+}
+
+const SETTINGS = [
+  { name: 'defaults (cpnd 50/200/5000 ms, FRR 0/50/5000 ms)', spf: { holdDown: '1s' }, throttle: [] },
+  { name: 'equal: 50/200/5000 ms', spf: { holdDown: '1s' }, throttle: ['timers throttle spf 50 200 5000'] },
+  { name: 'none: 0/0/0 ms', spf: { initialDelay: '0ms', shortDelay: '0ms', longDelay: '0ms', timeToLearn: '0ms', holdDown: '0ms' }, throttle: ['timers throttle spf 0 0 0'] },
+] as const;
+
+const rows: (string | number)[][] = [];
+const results: object[] = [];
+for (const [index, { name, spf, throttle }] of SETTINGS.entries()) {
+  const medians: number[] = [];
+  for (const device of [cpndWith(spf), frrWith(throttle)]) {
+    await withOspfLab(`conv${index}${device.name}`, async (lab) => {
+      const { ms, routes } = await measureDevice(lab, device);
+      const { median, max } = quantiles(ms);
+      medians.push(median);
+      rows.push([name, device.name, ms.length, quantiles(routes).median, round(median, 1), round(max, 1), medians.length === 2 ? round(medians[0]! / medians[1]!, 2) : '']);
+      results.push({ setting: name, device: device.name, ms: ms.map((value) => round(value, 1)), routes });
+    });
+  }
+}
+const memory = await measureMemory();
+const { median, max } = quantiles(memory);
+rows.push([`${ROUTERS} routers of ours in one process, 50/200/5000 ms`, 'the last router', memory.length, '', round(median, 1), round(max, 1), '']);
+printTable(['SPF delays', 'router', 'cuts', 'routes changed', 'median ms', 'max ms', 'cpnd / FRR'], rows);
+if (values.json === true) printJson('ospf-convergence', { results, memory: memory.map((value) => round(value, 1)) });
+process.exit(0);
