@@ -100,6 +100,11 @@ export class DatabaseExchange {
     const most = Math.max(1, Math.floor((owner.sender.capacity - PACKET_HEADER_LENGTH - DESCRIPTION_HEADER) / LSA_HEADER_LENGTH));
     const headers = this.summaries.slice(this.described, this.described + most).map((lsa) => lsa.headerAt(now));
     this.described += headers.length;
+    // Instances of before an exchange are not held until the next one.
+    if (this.summariesLeft === 0) {
+      this.summaries = [];
+      this.described = 0;
+    }
     this.describe({ initial: false, more: this.summariesLeft > 0, headers });
   }
 
