@@ -1,4 +1,5 @@
 /** What the OSPFv3 part of a file must hold. */
+import { MAX_INTERFACES } from '../ospf/constants.js';
 import type { Finding } from './check.js';
 import type { FileConfig } from './schema.js';
 
@@ -38,6 +39,8 @@ export function checkOspf(config: FileConfig): Finding[] {
     const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index);
     if (twice >= 0) refuse([...path, 'authentication', twice, 'keyId'], 'a key ID that no other key of the interface has', String(ids[twice]));
   }
-  if (Object.keys(ospf.interfaces).length === 0) refuse(['interfaces'], 'at least one interface', 'none');
+  const count = Object.keys(ospf.interfaces).length;
+  if (count === 0) refuse(['interfaces'], 'at least one interface', 'none');
+  if (count > MAX_INTERFACES) refuse(['interfaces'], `at most ${MAX_INTERFACES} interfaces`, String(count));
   return ospf.computing ? [...findings, ...checkValidity(config)] : findings;
 }

@@ -3,7 +3,6 @@
  * transport, and takes its time from its clock. Routes are worked out by others from the database's changes.
  */
 import type { Clock } from '../clock.js';
-import { MAX_INTERFACES } from './constants.js';
 import type { OspfEnvironment } from './environment.js';
 import type { NeighborIdentity, OspfEvent } from './events.js';
 import { Flooding } from './flooding.js';
@@ -221,7 +220,7 @@ export class OspfEngine {
   }
 
   private configureInterfaces(): void {
-    const wanted = new Map(this.config.interfaces.slice(0, MAX_INTERFACES).map((config) => [config.name, config]));
+    const wanted = new Map(this.config.interfaces.map((config) => [config.name, config]));
     for (const [name, owner] of this.interfaces) {
       if (wanted.has(name)) continue;
       owner.configure(owner.config, undefined, true);

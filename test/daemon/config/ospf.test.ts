@@ -56,6 +56,8 @@ describe('OSPFv3 in the configuration', () => {
 
   it('no interfaces, dead not after hello, twice the same key, packets to clients: each is refused where it stands', () => {
     refused(`${ROUTER}ospf: {}\n`, 6, 'ospf.interfaces', /at least one interface/);
+    const many = Array.from({ length: 1025 }, (_, index) => `v${index}: {}`).join(', ');
+    refused(`${ROUTER}ospf:\n  interfaces: {${many}}\n`, 7, 'ospf.interfaces', /at most 1024 interfaces/);
     refused(`${ROUTER}ospf:\n  interfaces:\n    eth1: {hello: 5s, dead: 5s}\n`, 8, 'ospf.interfaces.eth1.dead', /longer than hello \(5s\)/);
     refused(`${ROUTER}ospf:\n  interfaces:\n    eth1: {hello: 1500ms}\n`, 8, 'ospf.interfaces.eth1.hello', /whole seconds/);
     refused(
