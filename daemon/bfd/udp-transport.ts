@@ -1,7 +1,8 @@
 /** BFD over UDP sockets of the kernel, IPv4 and IPv6 (RFC 5881 section 4, RFC 5883 section 5). */
 import { native, type Native, type PollHandle } from '../../dataplane/native/index.js';
 import { controlMessages } from '../../dataplane/packet/control-messages.js';
-import { formatIp, parseIp } from '../../dataplane/packet/ip.js';
+import { formatIp } from '../../dataplane/packet/ip.js';
+import { SOCKADDR_IN6, socketAddress } from '../../dataplane/packet/socket-address.js';
 import { MULTIHOP_PORT, SINGLE_HOP_PORT, type BfdTransport, type Channel, type ChannelOptions, type TransportListener } from './transport.js';
 
 /** The system calls needed; a test puts others in their place. */
@@ -40,27 +41,12 @@ const BATCHES_A_TURN = 8;
 const BATCHES_AT_ONCE = 64;
 /** A packet has 52 octets at most; whatever is longer is cut and refused by its length. */
 const STRIDE = 256;
-/** struct sockaddr_in6 */
-const NAME = 28;
+const NAME = SOCKADDR_IN6;
 /** Room for an int and a struct in6_pktinfo, each with its header. */
 const CONTROL = 96;
 const RETRY_MS = 2000;
 /** How long the name of an interface is taken for known, ms. */
 const NAMES_MS = 1000;
-
-/** struct sockaddr_in or sockaddr_in6; `scope`: interface index of a link-local address. Throws TypeError for text that is no address. */
-function socketAddress(address: string, port: number, scope: number): Uint8Array {
-  const bytes = parseIp(address);
-  if (!bytes) throw new TypeError(`not an IP address: ${address}`);
-  const isV6 = bytes.length === 16;
-  const name = new Uint8Array(isV6 ? NAME : 16);
-  const view = new DataView(name.buffer);
-  view.setUint16(0, isV6 ? AF_INET6 : AF_INET, true);
-  view.setUint16(2, port);
-  name.set(bytes, isV6 ? 8 : 4);
-  if (isV6) view.setUint32(24, scope, true);
-  return name;
-}
 
 interface PacketInfo {
   readonly hopLimit: number;

@@ -1,6 +1,7 @@
 /** TCP sockets of the kernel with the options that node:net does not offer: hop limits, GTSM and MD5 signatures. */
 import type { Native } from '../../dataplane/native/index.js';
-import { formatIp, parseIp } from '../../dataplane/packet/ip.js';
+import { formatIp } from '../../dataplane/packet/ip.js';
+import { socketAddress } from '../../dataplane/packet/socket-address.js';
 import type { Endpoint, NeighborRules, PacketRules } from './transport.js';
 
 /** The system calls needed; a test puts a kernel with other abilities in their place. */
@@ -29,18 +30,6 @@ const MAX_PASSWORD = 80;
 
 export const ipVersion = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
 
-/** struct sockaddr_in or sockaddr_in6. Throws TypeError for text that is no address. */
-export function socketAddress({ address, port }: Endpoint): Uint8Array {
-  const bytes = parseIp(address);
-  if (!bytes) throw new TypeError(`not an IP address: ${address}`);
-  const name = new Uint8Array(bytes.length === 16 ? 28 : 16);
-  const view = new DataView(name.buffer);
-  view.setUint16(0, bytes.length === 16 ? AF_INET6 : AF_INET, true);
-  view.setUint16(2, port);
-  name.set(bytes, bytes.length === 16 ? 8 : 4);
-  return name;
-}
-
 /** The inverse, without a zone. */
 export function endpointOf(name: Uint8Array): Endpoint {
   const view = new DataView(name.buffer, name.byteOffset, name.byteLength);
@@ -52,7 +41,7 @@ export function endpointOf(name: Uint8Array): Endpoint {
 export function md5Signature(address: string, password: string | undefined): Uint8Array {
   const signature = new Uint8Array(STORAGE + 8 + MAX_PASSWORD);
   const key = Buffer.from(password ?? '', 'latin1');
-  signature.set(socketAddress({ address, port: 0 }));
+  signature.set(socketAddress(address, 0));
   new DataView(signature.buffer).setUint16(STORAGE + 2, key.length, true);
   signature.set(key, STORAGE + 8);
   return signature;
@@ -67,7 +56,7 @@ export function boundSocket(kernel: Kernel, local: Endpoint, prepare: (fd: numbe
     kernel.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family === 6) kernel.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     prepare(fd);
-    kernel.bind(fd, socketAddress(local));
+    kernel.bind(fd, socketAddress(local.address, local.port));
     return fd;
   } catch (error) {
     kernel.close(fd);

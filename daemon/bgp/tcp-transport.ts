@@ -4,8 +4,9 @@
  */
 import { getSystemErrorName } from 'node:util';
 import { native } from '../../dataplane/native/index.js';
+import { socketAddress } from '../../dataplane/packet/socket-address.js';
 import { TcpListener } from './tcp-listener.js';
-import { boundSocket, ipVersion, type Kernel, pendingError, setHopLimits, setPassword, socketAddress } from './tcp-socket.js';
+import { boundSocket, ipVersion, type Kernel, pendingError, setHopLimits, setPassword } from './tcp-socket.js';
 import { TcpStream } from './tcp-stream.js';
 import type { Cancellable, ConnectOptions, Endpoint, ListenHandlers, Listener, NeighborRules, Stream, Transport } from './transport.js';
 
@@ -62,7 +63,7 @@ export class TcpTransport implements Transport {
     try {
       fd = this.socketFor(options);
       const descriptor = fd;
-      kernel.connect(descriptor, socketAddress(remote));
+      kernel.connect(descriptor, socketAddress(remote.address, remote.port));
       handle = kernel.poll(descriptor, writable, () => settled(descriptor));
     } catch (error) {
       setImmediate(() => fail(messageOf(error)));

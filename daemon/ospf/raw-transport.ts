@@ -2,6 +2,7 @@
 import { native, type Native, type PollHandle } from '../../dataplane/native/index.js';
 import { controlMessages } from '../../dataplane/packet/control-messages.js';
 import { formatIp, parseIp } from '../../dataplane/packet/ip.js';
+import { SOCKADDR_IN6, socketAddress } from '../../dataplane/packet/socket-address.js';
 import { ALL_D_ROUTERS, ALL_SPF_ROUTERS, type OspfTransport, type TransportHandlers, type TransportInterface, type TransportPort } from './transport.js';
 
 /** The system calls needed; a test puts others in their place. */
@@ -30,8 +31,7 @@ const READABLE = 1;
 const TRAFFIC_CLASS = 0xc0;
 /** A neighbour may answer a whole request at once. */
 const SOCKET_BUFFER = 4 << 20;
-/** struct sockaddr_in6 */
-const NAME = 28;
+const NAME = SOCKADDR_IN6;
 /** A struct in6_pktinfo with its header. */
 const CONTROL = 40;
 /** An LSA may be larger than any link's packets: what was fragmented comes whole. */
@@ -46,16 +46,6 @@ function octetsOf(address: string): Uint8Array {
   const octets = parseIp(address);
   if (octets?.length !== 16) throw new TypeError(`not an IPv6 address: ${address}`);
   return octets;
-}
-
-/** struct sockaddr_in6 */
-function socketAddress(address: string, scope: number): Uint8Array {
-  const name = new Uint8Array(NAME);
-  const view = new DataView(name.buffer);
-  view.setUint16(0, AF_INET6, true);
-  name.set(octetsOf(address), 8);
-  view.setUint32(24, scope, true);
-  return name;
 }
 
 /** struct ipv6_mreq */
@@ -112,7 +102,7 @@ class RawPort implements TransportPort {
     }
     kernel.setsockopt(fd, SOL_IPV6, IPV6_JOIN_GROUP, membership(ALL_SPF_ROUTERS, link.index));
     // The source of what is sent; multicast is received all the same.
-    kernel.bind(fd, socketAddress(link.linkLocal, link.index));
+    kernel.bind(fd, socketAddress(link.linkLocal, 0, link.index));
   }
 
   send(bytes: Uint8Array, destination: string): void {
@@ -121,7 +111,7 @@ class RawPort implements TransportPort {
     if (!name) {
       // Addresses of neighbours that come and go are not kept for ever.
       if (this.destinations.size > 1000) this.destinations.clear();
-      this.destinations.set(destination, (name = socketAddress(destination, this.link.index)));
+      this.destinations.set(destination, (name = socketAddress(destination, 0, this.link.index)));
     }
     try {
       if (this.kernel.sendmsg(this.fd, bytes, name, null) < 0) this.handlers.failed('the send buffer is full');

@@ -1,7 +1,8 @@
 /** TCP connections to and from the target, with the hop limits (RFC 5082) and signatures (RFC 2385) that a case wants. */
 import net from 'node:net';
-import { boundSocket, ipVersion, pendingError, setHopLimits, setPassword, socketAddress } from '../../daemon/bgp/tcp-socket.js';
+import { boundSocket, ipVersion, pendingError, setHopLimits, setPassword } from '../../daemon/bgp/tcp-socket.js';
 import { native } from '../../dataplane/native/index.js';
+import { socketAddress } from '../../dataplane/packet/socket-address.js';
 
 export interface ConnectOptions {
   readonly local: string;
@@ -37,7 +38,7 @@ export function connectTcp({ local, remote, port, timeoutMs, ttl = 255, minimumT
       socket.setNoDelay(true);
       resolve(socket);
     };
-    native.connect(fd, socketAddress({ address: remote, port }));
+    native.connect(fd, socketAddress(remote, port));
     const handle = native.poll(fd, WRITABLE, settle);
     const timer = setTimeout(() => {
       handle.close();

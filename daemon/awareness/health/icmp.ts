@@ -2,8 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { native } from '../../../dataplane/native/index.js';
 import { Reader, Writer } from '../../../dataplane/packet/cursor.js';
-import { parseIp } from '../../../dataplane/packet/ip.js';
-import { socketAddress } from '../stamp/socket.js';
+import { socketAddress } from '../../../dataplane/packet/socket-address.js';
 import { failureText } from './failure.js';
 import type { Probe } from './check.js';
 
@@ -86,15 +85,6 @@ export function decodeEchoReply(bytes: Uint8Array, version: 4 | 6 = 6): Echo | u
   return reader.ok && type === family.reply && code === 0 ? echo : undefined;
 }
 
-/** struct sockaddr_in or sockaddr_in6. */
-function nodeAddress(address: string): Uint8Array {
-  if (address.includes(':')) return socketAddress(address, 0);
-  const name = new Uint8Array(16);
-  name[0] = ICMP.domain;
-  name.set(parseIp(address)!, 4);
-  return name;
-}
-
 /** Needs CAP_NET_RAW. */
 export function icmpProbe(address: string): Probe {
   let sequence = 0;
@@ -131,7 +121,7 @@ export function icmpProbe(address: string): Probe {
       fd = native.socket(family.domain, SOCK_RAW, family.protocol);
       native.setsockopt(fd, family.filter.level, family.filter.option, family.filter.value(family.reply));
       // Connected: packets of other senders do not come, errors of the path do.
-      native.connect(fd, nodeAddress(address));
+      native.connect(fd, socketAddress(address, 0));
       poll = native.poll(fd, READABLE, read);
       native.sendmsg(fd, encodeEchoRequest(echo, version), null, null);
     } catch (error) {

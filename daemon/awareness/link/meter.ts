@@ -4,10 +4,11 @@
  */
 import type { LinkState } from '../../../dataplane/dataplane.js';
 import { native } from '../../../dataplane/native/index.js';
+import { socketAddress } from '../../../dataplane/packet/socket-address.js';
 import type { Clock } from '../../clock.js';
 import { Reflector } from '../stamp/reflector.js';
 import { StampSession, type PathDetail } from '../stamp/session.js';
-import { socketAddress, TimestampedSocket, type SocketOptions } from '../stamp/socket.js';
+import { TimestampedSocket, type SocketOptions } from '../stamp/socket.js';
 import type { PathStatistics } from '../stamp/statistics.js';
 import type { LinkNeighbour } from './neighbours.js';
 

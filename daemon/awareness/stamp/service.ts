@@ -2,9 +2,10 @@
 import { systemClock, type Clock } from '../../clock.js';
 import { native } from '../../../dataplane/native/index.js';
 import { parseIp } from '../../../dataplane/packet/ip.js';
+import { socketAddress } from '../../../dataplane/packet/socket-address.js';
 import { Reflector, type Received, type ReflectorCounters, type ReflectorOptions } from './reflector.js';
 import { StampSession, type Outage, type PathDetail } from './session.js';
-import { socketAddress, TimestampedSocket } from './socket.js';
+import { TimestampedSocket } from './socket.js';
 import type { PathStatistics } from './statistics.js';
 import { wayName, type Way } from './way.js';
 

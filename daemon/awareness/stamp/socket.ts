@@ -3,8 +3,9 @@
  * the driver. Packets take a segment list where one is set: an SRH (RFC 8754) that the kernel puts in by itself.
  */
 import { controlMessages } from '../../../dataplane/packet/control-messages.js';
-import { formatIp, parseIp } from '../../../dataplane/packet/ip.js';
+import { formatIp } from '../../../dataplane/packet/ip.js';
 import { native, type PollHandle } from '../../../dataplane/native/index.js';
+import { SOCKADDR_IN6, socketAddress } from '../../../dataplane/packet/socket-address.js';
 import { srhLength, writeSrh } from '../../../dataplane/packet/srh.js';
 import type { Received } from './reflector.js';
 
@@ -32,8 +33,7 @@ const BATCHES_A_TURN = 8;
 /** Batches read when somebody has to know what is there: as much as a socket buffer of the usual size holds. */
 const BATCHES_AT_ONCE = 128;
 const STRIDE = 2048;
-/** struct sockaddr_in6 */
-const NAME = 28;
+const NAME = SOCKADDR_IN6;
 /** Room for a timespec, three more and an int, each with its header. */
 const CONTROL = 160;
 /** Room for what comes with a transmit timestamp: times, an extended error with an address. */
@@ -44,19 +44,6 @@ const MOST_UNSTAMPED = 256;
 const ERROR_ORIGIN = 4;
 const ERROR_DATA = 12;
 const ORIGIN_TIMESTAMPING = 4;
-
-/** struct sockaddr_in6; `scope`: interface index of a link-local address. */
-export function socketAddress(address: string, port: number, scope = 0): Uint8Array {
-  const bytes = parseIp(address);
-  if (bytes?.length !== 16) throw new TypeError(`not an IPv6 address: ${address}`);
-  const name = new Uint8Array(NAME);
-  const view = new DataView(name.buffer);
-  view.setUint16(0, AF_INET6, true);
-  view.setUint16(2, port);
-  name.set(bytes, 8);
-  view.setUint32(24, scope, true);
-  return name;
-}
 
 const seconds = (view: DataView, at: number): bigint => view.getBigInt64(at, true) * 1_000_000_000n + view.getBigInt64(at + 8, true);
 

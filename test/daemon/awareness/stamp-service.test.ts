@@ -10,9 +10,10 @@ import fc from 'fast-check';
 import { decodeReflector, encodeSender, STAMP_LENGTH } from '../../../daemon/awareness/stamp/packet.js';
 import { ERROR_ESTIMATE, Reflector } from '../../../daemon/awareness/stamp/reflector.js';
 import { StampService } from '../../../daemon/awareness/stamp/service.js';
-import { readControl, readTransmitTime, socketAddress, TimestampedSocket } from '../../../daemon/awareness/stamp/socket.js';
+import { readControl, readTransmitTime, TimestampedSocket } from '../../../daemon/awareness/stamp/socket.js';
 import type { Way } from '../../../daemon/awareness/stamp/way.js';
 import { native } from '../../../dataplane/native/index.js';
+import { socketAddress } from '../../../dataplane/packet/socket-address.js';
 import { ntpFromUnixNs } from '../../../daemon/awareness/stamp/timestamp.js';
 
 async function freePort(): Promise<number> {
