@@ -395,13 +395,16 @@ function winners(entry: ServiceEntry, mayCount: (held: Held) => boolean, compare
     const other = best.get(exit);
     if (!other || precedes(held, other, comparePeers)) best.set(exit, held);
   }
-  return [...best.values()].map((winner) => {
-    const { exit, source, peer, sequence } = winner.advertisement;
-    if (source !== 'ospf') return [winner];
-    return entry.held
-      .filter(({ advertisement: other }) => other.exit === exit && other.source === source && other.peer === peer && other.sequence === sequence)
-      .sort((a, b) => a.advertisement.pathId - b.advertisement.pathId);
-  });
+  const groups = new Map<Held, Held[]>([...best.values()].map((winner) => [winner, [winner]]));
+  for (const held of entry.held) {
+    const { exit, source, peer, sequence } = held.advertisement;
+    const winner = best.get(exit);
+    if (source !== 'ospf' || !winner || winner === held) continue;
+    const { advertisement } = winner;
+    if (advertisement.source === source && advertisement.peer === peer && advertisement.sequence === sequence) groups.get(winner)!.push(held);
+  }
+  for (const group of groups.values()) if (group.length > 1) group.sort((a, b) => a.advertisement.pathId - b.advertisement.pathId);
+  return [...groups.values()];
 }
 
 function precedes(a: Held, b: Held, comparePeers: (a: string, b: string) => number): boolean {

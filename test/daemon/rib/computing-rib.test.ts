@@ -105,6 +105,20 @@ describe('computing RIB', () => {
     assert.deepEqual(rib.candidates(SERVICE).map(({ instance }) => instance.id), [1], 'the one of the old sequence no longer counts');
   });
 
+  it('unites LSAs of the router that counts alone, whatever the order and however many exits there are', () => {
+    const { rib } = setup();
+    const lsa = (exit: number, peer: string, pathId: number, sequence: number, id: number): Advertisement => makeAdvertisement(exit, sequence, { source: 'ospf', peer, pathId, instances: [makeInstance(exit, id)] });
+    for (const exit of [2, 3]) {
+      rib.advertise(lsa(exit, `10.0.${exit}.2`, 2, 5, 12));
+      rib.advertise(lsa(exit, `10.0.${exit}.3`, 1, 5, 13));
+      rib.advertise(lsa(exit, `10.0.${exit}.2`, 3, 4, 14));
+      rib.advertise(lsa(exit, `10.0.${exit}.2`, 1, 5, 11));
+      rib.advertise(makeAdvertisement(exit, 4, { instances: [makeInstance(exit, 15)] }));
+    }
+    assert.deepEqual(rib.candidates(SERVICE).map(({ exit, instance }) => [exit, instance.id]), [2, 3].flatMap((exit) => [11, 12].map((id) => [exitOf(exit), id])));
+    assert.deepEqual(rib.advertisements(SERVICE).map(({ counts }) => counts), [2, 3].flatMap(() => [true, false, false, true, false]));
+  });
+
   it('counts the first of two instances with one id', () => {
     const { rib } = setup();
     rib.advertise(makeAdvertisement(2, 1, { instances: [makeInstance(2, 1, { grade: 1 }), makeInstance(2, 1, { grade: 2 })] }));
