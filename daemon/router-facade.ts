@@ -340,6 +340,7 @@ export class FacadeOverRouter implements RouterFacade {
         local: assessments.filter(({ input }) => input.candidate.source === 'local').length,
         best: best && { exit: best.input.exit, instance: best.input.instance },
         flows: count,
+        strategy: steering.strategyWords(state, state.defaults),
         requirements: defaults ? describeRequirements(requirementsOfDefaults(defaults.requirements)).map(({ text }) => text).join('; ') : '',
       });
     }
@@ -495,6 +496,7 @@ export class FacadeOverRouter implements RouterFacade {
         segments: answer.chosen.member.segments,
       },
       verdict: answer.verdict,
+      strategy: answer.strategy,
     };
   }
 

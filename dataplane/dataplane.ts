@@ -170,13 +170,25 @@ export interface PuntedPacket {
   readonly key: Uint8Array;
   /** Option data of the requirement option (proto/WIRE.md section 4; after type and length octets), when the packet has one. */
   readonly requirement: Uint8Array | undefined;
+  /** It was deferred and its window is over: the answer must be for good. */
+  readonly held?: boolean;
 }
 
 /** Answer of the steering for a first packet: a policy id, or why there is none. */
 export const NO_SERVICE = -1; // unknown service: Destination Unreachable (code 0)
 export const NO_CANDIDATE = -2; // known service, no usable exit: Destination Unreachable (code 3)
 
+/** Not an answer yet: the packet is held until the end of a window, and asked about again after Settle.decide(). */
+export const DEFERRED = -3;
+
 export type Steer = (packet: PuntedPacket) => number;
+
+/** Ends the window of packets that wait for each other. */
+export interface Settle {
+  /** How long from the first deferred packet, ms; Infinity: none waits. */
+  windowMs(): number;
+  decide(): void;
+}
 
 export interface FlowCounters {
   /** First packets the daemon handled, sent, and dropped by reason; BPF counters by name (see dataplane/bpf/cpn.bpf.c). */
@@ -208,8 +220,8 @@ export interface FlowPassListener {
 
 /** The part that owns pinned flows, policies and the punt path. */
 export interface FlowTable {
-  /** Called for each punted first packet, synchronously; the flow is pinned with the answer and the packet sent. */
-  onPunt(steer: Steer): void;
+  /** Called for each punted first packet, synchronously; the flow is pinned with the answer and the packet sent. `settle`: of a steering that defers. */
+  onPunt(steer: Steer, settle?: Settle): void;
   /** Writes policies; each takes effect at once for all flows of that id, never torn. */
   setPolicies(writes: readonly PolicyWrite[]): void;
   policyStatus(policy: number): (InstallStatus & { readonly segments: readonly string[]; readonly mtu: number }) | undefined;

@@ -20,9 +20,10 @@ import type {
   PuntedPacket,
   RouteTable,
   ScannedFlow,
+  Settle,
   Steer,
 } from './dataplane.js';
-import { FLOW_SPACES, NO_SERVICE, type FlowSpace } from './dataplane.js';
+import { DEFERRED, FLOW_SPACES, NO_SERVICE, type FlowSpace } from './dataplane.js';
 import { Adjacencies, isProtected, type Forwarding, type ProtectedTarget } from './adjacencies.js';
 import { foldChecksum, sumOctets } from './packet/checksum.js';
 import { FLOW_KEY_LENGTH, FLOW_KEY_SPACE, MAPPED_PREFIX, encodeFlowKey, flowKeyText } from './packet/flow-key.js';
@@ -198,6 +199,8 @@ export class FakeFlowTable implements FlowTable {
   private readonly flows = new Map<string, FakeFlow>();
   private adopted: { block: number; owner: PolicyBlockOwner }[] = [];
   private steer: Steer | undefined;
+  private settle: Settle | undefined;
+  private isBurst = false;
   private expiryListeners: ((keys: readonly Uint8Array[]) => void)[] = [];
   private mtuListeners: ((policies: readonly number[], mtu: number) => void)[] = [];
   private passListeners: FlowPassListener[] = [];
@@ -207,8 +210,9 @@ export class FakeFlowTable implements FlowTable {
   /** `nowNs` is the clock of created and last-seen stamps, in ns. */
   constructor(private readonly nowNs: () => bigint) {}
 
-  onPunt(steer: Steer): void {
+  onPunt(steer: Steer, settle?: Settle): void {
     this.steer = steer;
+    this.settle = settle;
   }
 
   setPolicies(writes: readonly PolicyWrite[]): void {
@@ -283,7 +287,13 @@ export class FakeFlowTable implements FlowTable {
       return this.result(pinned.policy);
     }
     const arena = fakePacket(key, octets);
-    const policy = this.steer ? this.steer({ arena, offset: 0, length: arena.length, key, requirement } satisfies PuntedPacket) : NO_SERVICE;
+    const punted: PuntedPacket = { arena, offset: 0, length: arena.length, key, requirement };
+    let policy = this.steer ? this.steer(punted) : NO_SERVICE;
+    if (policy === DEFERRED) {
+      if (this.isBurst) return { policy, sent: false, segments: [] };
+      this.settle?.decide();
+      policy = this.steer!({ ...punted, held: true });
+    }
     this.count('punted');
     if (policy < 0) {
       this.count(policy === NO_SERVICE ? 'no_service' : 'no_candidate');
@@ -293,6 +303,15 @@ export class FakeFlowTable implements FlowTable {
     this.flows.set(text, { key: Uint8Array.from(key), policy, packets: 1n, bytes: BigInt(octets), createdNs: now, lastSeenNs: now });
     this.count('first_sent');
     return this.result(policy);
+  }
+
+  /** Test: packets of these flows arrive within one window. */
+  burst(flows: readonly FlowKey[], requirement?: (flow: FlowKey) => Uint8Array | undefined): PuntResult[] {
+    this.isBurst = true;
+    for (const flow of flows) this.packet(flow, requirement?.(flow));
+    this.isBurst = false;
+    this.settle?.decide();
+    return flows.map((flow) => this.packet(flow, requirement?.(flow)));
   }
 
   private result(policy: number): PuntResult {

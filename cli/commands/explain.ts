@@ -95,6 +95,7 @@ export function explain(root: Command, session: Session): void {
         lines.push(table(['', 'EXIT#INSTANCE', 'PATH DELAY', 'SERVICE DELAY', 'LATENCY', 'LOAD', 'SCORE', 'WEIGHT', 'REASONS'], rows, 'no candidates'));
         const forecast = answer.candidates.find((candidate) => candidate.forecast)?.forecast;
         if (forecast) lines.push(`load          announced -> ${forecast.model === 'last' ? 'taken to hold' : `expected in ${duration(forecast.horizonMs)} (model ${forecast.model}; +- its mean error so far, and that of the last value)`}`);
+        if (answer.strategy !== '') lines.push(`strategy      ${answer.strategy}`);
         if (answer.chosen) lines.push(`segments      ${answer.chosen.segments.join(' ')}`);
         lines.push(answer.chosen ? colours.green(answer.verdict) : colours.red(answer.verdict));
         return lines.join('\n');

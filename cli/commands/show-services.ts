@@ -16,9 +16,10 @@ export function showServices(show: Command, session: Session): void {
           service.local,
           service.best && `${service.best.exit}#${service.best.instance}`,
           service.flows,
+          service.strategy,
           service.requirements,
         ]);
-        return table(['SERVICE', 'CANDIDATES', 'FEASIBLE', 'LOCAL', 'BEST', 'FLOWS', 'DEFAULT REQUIREMENTS'], rows, 'no services');
+        return table(['SERVICE', 'CANDIDATES', 'FEASIBLE', 'LOCAL', 'BEST', 'FLOWS', 'STRATEGY', 'DEFAULT REQUIREMENTS'], rows, 'no services');
       });
     });
 }

@@ -2,6 +2,7 @@
 import { Prefix } from '../../dataplane/packet/ip.js';
 import { resolveHealthCheck } from './resolve-health.js';
 import { makeSid } from '../sids.js';
+import { DEFAULT_STRATEGY, type StrategyConfig } from '../steering/strategies/strategy.js';
 import { resolveModel } from './model.js';
 import { resolveRegistration } from './registration.js';
 import { resolveBfd } from './resolve-bfd.js';
@@ -9,6 +10,7 @@ import { resolveBgp } from './resolve-bgp.js';
 import { resolveOspf } from './resolve-ospf.js';
 import { resolveTelemetry } from './resolve-telemetry.js';
 import type { FileConfig } from './schema.js';
+import { MAX_WINDOW_MS, MIN_WINDOW_MS } from './schema/strategy.js';
 import type { AggregationConfig, AnnounceConfig, AnnouncePolicy, Config, HierarchyConfig, InstanceConfig, RequirementDefaults, RouterConfig, ServiceConfig, StampConfig, StaticRouteConfig } from './types.js';
 
 /** Room for End, End.X and the SIDs of instances (daemon/sids.ts). */
@@ -31,7 +33,7 @@ export function resolveConfig(file: FileConfig): Config {
       servicePrefixes: file.cpn.servicePrefixes,
       attributeType: file.cpn.attributeType,
       requirementOption: file.cpn.requirementOption,
-      services: file.cpn.services.map(({ id, requirements, via }) => ({ id, requirements: resolveRequirements(requirements), via: resolveVia(via) })),
+      services: file.cpn.services.map(({ id, requirements, via, strategy }) => ({ id, requirements: resolveRequirements(requirements), via: resolveVia(via), strategy: resolveStrategy(strategy) })),
       instances: file.cpn.instances.map((instance) => resolveInstance(instance, router)),
       stamp: resolveStamp(file.cpn.stamp),
       announce: resolveAnnounce(file.cpn),
@@ -113,6 +115,22 @@ function resolveRequirements(requirements: FileConfig['cpn']['services'][number]
     algorithm,
     objective,
   };
+}
+
+function resolveStrategy(strategy: FileConfig['cpn']['services'][number]['strategy']): StrategyConfig {
+  if (!strategy) return DEFAULT_STRATEGY;
+  switch (strategy.name) {
+    case 'greedy':
+      return { name: 'greedy', ownAccount: strategy.ownAccount ?? true };
+    case 'two-choices':
+      return { name: 'two-choices', choices: strategy.choices ?? 2 };
+    case 'matching':
+      return { name: 'matching', minWindowMs: strategy.minWindow ?? MIN_WINDOW_MS, maxWindowMs: strategy.maxWindow ?? MAX_WINDOW_MS };
+    case 'adaptive':
+      return { name: 'adaptive', holdMs: strategy.hold ?? 1000 };
+    default:
+      return { name: strategy.name };
+  }
 }
 
 function resolveVia(via: FileConfig['cpn']['services'][number]['via']): ServiceConfig['via'] {

@@ -9,6 +9,7 @@ import type { BfdConfig } from '../bfd/types.js';
 import type { FamilyName } from '../bgp/wire/families.js';
 import type { OspfConfig } from '../ospf/types.js';
 import type { ForecastConfig } from '../steering/load/forecast.js';
+import type { StrategyConfig } from '../steering/strategies/strategy.js';
 import type { PolicyConfig } from './schema/bgp-policy.js';
 import type { RegistrationConfig } from './registration.js';
 
@@ -253,6 +254,8 @@ export interface ServiceConfig {
   readonly requirements: RequirementDefaults;
   /** Ways to an exit, by exit router ID, in order of preference: the first that is alive is taken. */
   readonly via: Readonly<Record<string, readonly TransitPath[]>>;
+  /** How the exit of a first packet is chosen among the feasible ones. */
+  readonly strategy: StrategyConfig;
 }
 
 export interface TransitPath {

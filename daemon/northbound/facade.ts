@@ -230,6 +230,7 @@ export interface ServiceView {
   readonly best: { readonly exit: string; readonly instance: number } | undefined;
   readonly flows: number;
   readonly requirements: string; // one line: the configured defaults
+  readonly strategy: string; // what chooses among the feasible candidates; of the adaptive one also its pick and why
 }
 
 export interface CandidateView {
@@ -398,6 +399,8 @@ export interface ExplainAnswer {
   readonly chosen: { readonly exit: string; readonly instance: number; readonly policy: number | undefined; readonly segments: readonly string[] } | undefined;
   /** One sentence: what a first packet would get, and why. */
   readonly verdict: string;
+  /** What chooses among the feasible candidates; of the adaptive strategy also its pick and why. */
+  readonly strategy: string;
 }
 
 /** The weighted graph of computing and network. */

@@ -2,11 +2,12 @@
  * One flow table as several: each space of flows (proto/WIRE.md section 5) has a steering of its own, which sees its flows and blocks of policy ids alone. Policy
  * ids come from one pool.
  */
-import { FLOW_SPACES, NO_SERVICE, type FlowPassListener, type FlowSpace, type FlowTable, type PolicyBlockOwner, type ScannedFlow, type Steer } from '../../dataplane/dataplane.js';
+import { FLOW_SPACES, NO_SERVICE, type FlowPassListener, type FlowSpace, type FlowTable, type PolicyBlockOwner, type ScannedFlow, type Settle, type Steer } from '../../dataplane/dataplane.js';
 import { FLOW_KEY_LENGTH, flowKeySpace } from '../../dataplane/packet/flow-key.js';
 
 export class FlowSpaces {
   private readonly steers: (Steer | undefined)[] = FLOW_SPACES.map(() => undefined);
+  private readonly settles: (Settle | undefined)[] = FLOW_SPACES.map(() => undefined);
   private readonly passes: (FlowPassListener | undefined)[] = FLOW_SPACES.map(() => undefined);
   private isListening = false;
 
@@ -17,9 +18,13 @@ export class FlowSpaces {
     const { flows } = this;
     const number = FLOW_SPACES.indexOf(space);
     return {
-      onPunt: (steer) => {
+      onPunt: (steer, settle) => {
         this.steers[number] = steer;
-        flows.onPunt((packet) => this.steers[flowKeySpace(packet.key)]?.(packet) ?? NO_SERVICE);
+        this.settles[number] = settle;
+        flows.onPunt((packet) => this.steers[flowKeySpace(packet.key)]?.(packet) ?? NO_SERVICE, {
+          windowMs: () => Math.min(...this.settles.map((each) => each?.windowMs() ?? Infinity)),
+          decide: () => this.settles.forEach((each) => each?.decide()),
+        });
       },
       setPolicies: (writes) => flows.setPolicies(writes),
       policyStatus: (policy) => flows.policyStatus(policy),

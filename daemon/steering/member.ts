@@ -36,6 +36,8 @@ export class Member implements PolicyTarget, SelectorInput {
   sent = 0;
   private backlog = 0;
   private drainedAt = 0;
+  /** Between the last two announcements, ms. */
+  private interval = 0;
 
   constructor(
     candidate: Candidate,
@@ -59,6 +61,7 @@ export class Member implements PolicyTarget, SelectorInput {
   update(candidate: Candidate): void {
     if (candidate.sequence !== this.candidate.sequence) {
       this.backlog = 0;
+      this.interval = candidate.receivedAt - this.candidate.receivedAt;
       this.foresee(candidate);
     }
     this.candidate = candidate;
@@ -84,6 +87,11 @@ export class Member implements PolicyTarget, SelectorInput {
   look(nowMs: number): void {
     this.load = this.forecast?.at(nowMs);
     this.drain(nowMs);
+  }
+
+  /** How old its announcement gets before the next: the interval between the last two, or its age where that is longer, ms. */
+  staleness(nowMs: number): number {
+    return Math.max(this.interval, nowMs - this.candidate.receivedAt);
   }
 
   account(): void {

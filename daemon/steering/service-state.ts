@@ -3,9 +3,12 @@ import type { PolicyBlockOwner } from '../../dataplane/dataplane.js';
 import type { ServiceConfig } from '../config/types.js';
 import { freshness } from './freshness.js';
 import type { Member } from './member.js';
+import { ArrivalRate, offersOf, situationOf } from './offers.js';
 import type { PolicyBlock, PolicyTarget } from './policies.js';
 import type { Requirements } from './requirement-option.js';
 import { assess, type Assessment, type DemandEstimator } from './selector.js';
+import { createStrategy } from './strategies/catalogue.js';
+import type { Chooser, Strategy, StrategyConfig } from './strategies/strategy.js';
 
 /** A prepared choice is made anew when it is this old, ms ... */
 const MAX_AGE_MS = 100;
@@ -15,38 +18,48 @@ const MIN_AGE_MS = 1;
 const ACCEPTED_DRIFT = 0.05;
 const MAX_BUDGET = 1024;
 
-/** The candidates that share new flows with one set of requirements, prepared for the hot path. */
-export class WeightedSet {
-  /** Upper ends of the members' parts of the 32-bit hash space. */
-  private readonly thresholds: number[] = [];
-  private readonly chosen: Member[] = [];
+/** The candidates for flows with one set of requirements, prepared by the strategy for the hot path. */
+export class PreparedChoice {
   /** All that may serve such a flow, for client stickiness. */
   private readonly feasible = new Set<Member>();
-  private budget: number;
-  private readonly madeAt: number;
+  readonly offers: ReturnType<typeof offersOf>;
+  private readonly chooser: Chooser | undefined;
+  private budget = 0;
 
-  constructor(assessments: readonly Assessment<Member>[], nowMs: number) {
-    this.madeAt = nowMs;
-    let sum = 0;
+  constructor(
+    assessments: readonly Assessment<Member>[],
+    strategy: Strategy,
+    arrivalsPerSecond: number,
+    private readonly madeAt: number,
+  ) {
     let requestsPerUs = 0;
     let bestUs = Infinity;
     for (const { input: member, feasible, weight, prediction } of assessments) {
       if (!feasible || !member.block) continue;
       this.feasible.add(member);
       if (weight <= 0) continue;
-      sum += weight;
-      this.chosen.push(member);
-      this.thresholds.push(sum);
       bestUs = Math.min(bestUs, prediction.totalUs);
       const rate = member.candidate.instance.serviceDelay?.serviceRate ?? 0;
       requestsPerUs += rate > 0 ? rate / 1e6 : prediction.serviceUs > 0 ? 1 / prediction.serviceUs : Infinity;
     }
-    for (let i = 0; i < this.thresholds.length; i++) this.thresholds[i]! *= 0x1_0000_0000 / sum;
-    this.budget = this.chosen.length < 2 && this.feasible.size < 2 ? MAX_BUDGET : Math.min(MAX_BUDGET, Math.max(1, Math.floor(ACCEPTED_DRIFT * bestUs * requestsPerUs)));
+    this.offers = offersOf(assessments);
+    if (this.offers.length === 0) return;
+    this.chooser = strategy.prepare(this.offers, situationOf(this.offers, arrivalsPerSecond, madeAt));
+    this.budget = this.feasible.size < 2 ? MAX_BUDGET : Math.min(MAX_BUDGET, Math.max(1, Math.floor(ACCEPTED_DRIFT * bestUs * requestsPerUs)));
   }
 
   get isEmpty(): boolean {
-    return this.chosen.length === 0;
+    return this.chooser === undefined;
+  }
+
+  /** What the strategy says of itself; undefined when there is nothing to choose. */
+  get words(): string | undefined {
+    return this.chooser?.words;
+  }
+
+  /** How long first packets may wait for others, ms; undefined: they are answered at once. */
+  get windowMs(): number | undefined {
+    return this.chooser?.windowMs;
   }
 
   isDue(nowMs: number): boolean {
@@ -58,12 +71,22 @@ export class WeightedSet {
     return this.feasible.has(member);
   }
 
+  /** The member that a flow with this hash would go to; the set is not empty. */
+  preview(hash: number): Member {
+    return this.offers[this.chooser!.choose(hash)]!.member;
+  }
+
+  /** So many flows were placed elsewhere. */
+  spend(flows: number): void {
+    this.budget -= flows;
+  }
+
   /** The member that a flow with this hash goes to; the set is not empty. */
   choose(hash: number): Member {
     this.budget--;
-    const last = this.chosen.length - 1;
-    for (let i = 0; i < last; i++) if (hash < this.thresholds[i]!) return this.chosen[i]!;
-    return this.chosen[last]!;
+    const place = this.chooser!.choose(hash);
+    this.chooser!.taken?.(place);
+    return this.offers[place]!.member;
   }
 }
 
@@ -84,8 +107,11 @@ export class ServiceState {
   /** Those of members, those that only pinned flows still use, and adopted ones. */
   readonly blocks = new Set<PolicyBlock>();
   /** Choice without a requirement option, and by option data. */
-  defaultSet: WeightedSet | undefined;
-  optionSets: Map<string, WeightedSet> | undefined;
+  defaultSet: PreparedChoice | undefined;
+  optionSets: Map<string, PreparedChoice> | undefined;
+  /** First packets that were steered. */
+  readonly arrivals = new ArrivalRate();
+  private current: Strategy;
 
   constructor(
     readonly service: string,
@@ -95,8 +121,22 @@ export class ServiceState {
     public via: ServiceConfig['via'],
     /** Named in the configuration: known even without a candidate. */
     public configured: boolean,
+    strategy: StrategyConfig,
     private readonly estimate?: DemandEstimator,
-  ) {}
+  ) {
+    this.current = createStrategy(strategy);
+  }
+
+  get strategy(): Strategy {
+    return this.current;
+  }
+
+  /** Another strategy, or the same with other parameters, begins anew; an equal one goes on. */
+  setStrategy(config: StrategyConfig): void {
+    if (JSON.stringify(config) === JSON.stringify(this.current.config)) return;
+    this.current = createStrategy(config);
+    this.invalidate();
+  }
 
   member(exit: string, instance: number): Member | undefined {
     return this.members.find((member) => member.exit === exit && member.instance === instance);

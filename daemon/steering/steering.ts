@@ -2,7 +2,7 @@
  * The steering: answers first packets with a policy id, keeps the policies true to the computing RIB and the paths, and moves the flows of
  * an instance that is gone. Everything happens synchronously within one call; it does no I/O but through the flow table.
  */
-import { NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
+import { DEFERRED, NO_CANDIDATE, NO_SERVICE, POLICIES_PER_BLOCK, type FlowTable, type PuntedPacket } from '../../dataplane/dataplane.js';
 import { FLOW_KEY_LENGTH, flowKeyAddress, flowKeyAddressText } from '../../dataplane/packet/flow-key.js';
 import { parseIp } from '../../dataplane/packet/ip.js';
 import type { Clock, Timer } from '../clock.js';
@@ -16,11 +16,13 @@ import { Member } from './member.js';
 import { OctetTable } from './octet-table.js';
 import { PinTable } from './pins.js';
 import { PolicyManager, type PolicyBlock, type Share } from './policies.js';
+import { RequestWindow } from './request-window.js';
 import { decodeRequirementOption, NO_REQUIREMENTS, type Requirements } from './requirement-option.js';
 import { mergeRequirements, requirementsOfDefaults } from './requirements.js';
 import type { Assessment, DemandEstimator } from './selector.js';
-import { AdoptedTarget, ServiceState, WeightedSet } from './service-state.js';
+import { AdoptedTarget, PreparedChoice, ServiceState } from './service-state.js';
 import { Sliced } from './sliced.js';
+import { DEFAULT_STRATEGY, type StrategyConfig } from './strategies/strategy.js';
 import { chooseWay, describeWays, type ChosenWay } from './way-choice.js';
 
 export interface SteeringConfig {
@@ -96,9 +98,10 @@ interface ServiceSettings {
   readonly defaults: Requirements;
   readonly via: ServiceConfig['via'];
   readonly configured: boolean;
+  readonly strategy: StrategyConfig;
 }
 
-const NO_SETTINGS: ServiceSettings = { defaults: NO_REQUIREMENTS, via: {}, configured: false };
+const NO_SETTINGS: ServiceSettings = { defaults: NO_REQUIREMENTS, via: {}, configured: false, strategy: DEFAULT_STRATEGY };
 
 /** A pass of the dataplane over all flows. */
 interface FlowPass {
@@ -122,6 +125,7 @@ export class Steering {
   private readonly byExit = new Map<string, Set<ServiceState>>();
   /** (client, service), 32 octets -> block of the instance its flows go to. */
   private readonly sticky: OctetTable;
+  private readonly window = new RequestWindow();
   /** Decoded options by their data. */
   private readonly options = new Map<string, Requirements>();
   private optionSetCount = 0;
@@ -151,7 +155,7 @@ export class Steering {
   start(): void {
     const { flows, clock } = this.parts;
     this.adopt();
-    flows.onPunt((packet) => this.steer(packet));
+    flows.onPunt((packet) => this.steer(packet), { windowMs: () => this.window.windowMs, decide: () => this.decideWindow() });
     flows.onExpired((keys) => this.onExpired(keys));
     flows.onPathMtu((policies, mtu) => this.onPathMtu(policies, mtu));
     flows.onPass({ begun: () => this.passBegun(), seen: (keys, policies, count) => this.passSeen(keys, policies, count), ended: () => this.passEnded() });
@@ -179,7 +183,7 @@ export class Steering {
 
   // ----- first packets
 
-  /** Policy id of a punted packet, NO_SERVICE or NO_CANDIDATE. The flow is pinned with the answer. */
+  /** Policy id of a punted packet, NO_SERVICE or NO_CANDIDATE; the flow is pinned with the answer. DEFERRED: it waits for the end of its window. */
   steer(packet: PuntedPacket): number {
     const { key, requirement } = packet;
     const now = this.parts.clock.now();
@@ -188,7 +192,7 @@ export class Steering {
     const pinned = this.pins.find(hash, expiry);
     if (pinned >= 0) {
       if (this.policies.targetOf(pinned)) {
-        this.counters.repeated++;
+        if (packet.held !== true) this.counters.repeated++;
         return pinned;
       }
       this.counters.noCandidate++;
@@ -209,21 +213,41 @@ export class Steering {
       return NO_CANDIDATE;
     }
     const stickiness = stated?.stickiness ?? state.defaults.stickiness;
-    const member = stickiness?.mode === STICKY_MODE_CLIENT ? this.stickyChoice(key, state, set, hash, now, stickiness.seconds) : set.choose(hash);
-    member.account();
-    const policy = member.block!.number * POLICIES_PER_BLOCK + (hash & (POLICIES_PER_BLOCK - 1));
+    const isSticky = stickiness?.mode === STICKY_MODE_CLIENT;
+    if (set.windowMs !== undefined && !isSticky && packet.held !== true) {
+      this.window.note(state, set, key, octetText(key), set.windowMs);
+      return DEFERRED;
+    }
+    const member = isSticky ? this.stickyChoice(key, state, set, hash, now, stickiness.seconds) : set.choose(hash);
+    const policy = policyFor(member, hash);
     if (!this.pins.add(hash, policy, now, expiry)) this.counters.unpinned++;
-    this.counters.steered++;
+    this.placed(state, member, now);
     return policy;
   }
 
-  private defaultSet(state: ServiceState, now: number): WeightedSet {
+  private placed(state: ServiceState, member: Member, now: number): void {
+    member.account();
+    state.arrivals.arrived(now);
+    this.counters.steered++;
+  }
+
+  /** Pins the flows that waited; a flow without a pin is answered by itself when it is asked about again. */
+  private decideWindow(): void {
+    const now = this.parts.clock.now();
+    this.window.decide((state, key, member) => {
+      const hash = this.pins.load(key);
+      if (this.pins.find(hash, now + this.config.flowIdleMs) >= 0) return;
+      if (this.pins.add(hash, policyFor(member, hash), now, now + this.config.flowIdleMs)) this.placed(state, member, now);
+    });
+  }
+
+  private defaultSet(state: ServiceState, now: number): PreparedChoice {
     const set = state.defaultSet;
     if (set && !set.isDue(now)) return set;
     return (state.defaultSet = this.prepare(state, state.defaults, now));
   }
 
-  private optionSet(state: ServiceState, data: Uint8Array, stated: Requirements, now: number): WeightedSet {
+  private optionSet(state: ServiceState, data: Uint8Array, stated: Requirements, now: number): PreparedChoice {
     const text = octetText(data);
     const known = state.optionSets?.get(text);
     if (known && !known.isDue(now)) return known;
@@ -236,8 +260,8 @@ export class Steering {
     return set;
   }
 
-  private prepare(state: ServiceState, requirements: Requirements, now: number): WeightedSet {
-    return new WeightedSet(this.assess(state, requirements, now), now);
+  private prepare(state: ServiceState, requirements: Requirements, now: number): PreparedChoice {
+    return new PreparedChoice(this.assess(state, requirements, now), state.strategy, state.arrivals.perSecond(now), now);
   }
 
   /** Assesses the candidates of a service with what is measured of their ways now; `explain`: with the reasons. */
@@ -266,7 +290,7 @@ export class Steering {
     return option.requirements;
   }
 
-  private stickyChoice(key: Uint8Array, state: ServiceState, set: WeightedSet, hash: number, now: number, seconds: number): Member {
+  private stickyChoice(key: Uint8Array, state: ServiceState, set: PreparedChoice, hash: number, now: number, seconds: number): Member {
     const clientHash = this.sticky.load(key);
     const slot = this.sticky.find(clientHash);
     const earlier = this.earlierChoice(slot, state, set, now);
@@ -286,7 +310,7 @@ export class Steering {
   }
 
   /** The member that a slot of the stickiness table names, while it may still serve. */
-  private earlierChoice(slot: number, state: ServiceState, set: WeightedSet, now: number): Member | undefined {
+  private earlierChoice(slot: number, state: ServiceState, set: PreparedChoice, now: number): Member | undefined {
     if (slot < 0 || this.sticky.expiryMs(slot) <= now) return undefined;
     const block = this.policies.block(this.sticky.value(slot));
     const member = block && state.blocks.has(block) ? state.memberOf(block.owner) : undefined;
@@ -488,10 +512,11 @@ export class Steering {
   private configure(config: SteeringConfig): void {
     this.config = config;
     this.settings.clear();
-    for (const { id, requirements, via } of config.services) this.settings.set(id, { defaults: requirementsOfDefaults(requirements), via, configured: id !== 'default' });
+    for (const { id, requirements, via, strategy } of config.services) this.settings.set(id, { defaults: requirementsOfDefaults(requirements), via, configured: id !== 'default', strategy });
     for (const state of this.services.values()) {
-      const { defaults, via, configured } = this.settingsOf(state.service);
+      const { defaults, via, configured, strategy } = this.settingsOf(state.service);
       Object.assign(state, { defaults, via, configured });
+      state.setStrategy(strategy);
       for (const member of state.members) member.setForecasting(config.prediction);
     }
     for (const { id } of config.services) if (id !== 'default' && !this.services.has(id)) this.addService(id);
@@ -500,15 +525,14 @@ export class Steering {
   private settingsOf(service: string): ServiceSettings {
     const own = this.settings.get(service);
     if (own) return own;
-    const { defaults, via } = this.settings.get('default') ?? NO_SETTINGS;
-    return { defaults, via, configured: false };
+    return { ...(this.settings.get('default') ?? NO_SETTINGS), configured: false };
   }
 
   private addService(service: string): ServiceState {
     const bytes = flowKeyAddress(service);
     const index = this.freeIndexes.pop() ?? this.states.length;
-    const { defaults, via, configured } = this.settingsOf(service);
-    const state = new ServiceState(service, index, defaults, via, configured, this.parts.estimateDemand);
+    const { defaults, via, configured, strategy } = this.settingsOf(service);
+    const state = new ServiceState(service, index, defaults, via, configured, strategy, this.parts.estimateDemand);
     this.states[index] = state;
     this.services.set(service, state);
     this.serviceTable.insert(this.serviceTable.load(bytes), index, 0, 0);
@@ -649,6 +673,11 @@ export class Steering {
     return mergeRequirements(stated, this.services.get(service)?.defaults ?? this.settingsOf(service).defaults);
   }
 
+  /** The strategy of a service and, of the adaptive one, what it picks and why. */
+  strategyWords(state: ServiceState, requirements: Requirements): string {
+    return this.prepare(state, requirements, this.parts.clock.now()).words ?? state.strategy.config.name;
+  }
+
   /**
    * What a first packet would get now, without pinning it: the way of steer(). `from` is the client's address; without it the best
    * candidate is named.
@@ -663,7 +692,7 @@ export class Steering {
     key.set(flowKeyAddress(from!));
     key.set(flowKeyAddress(state.service), SERVICE_OFFSET);
     const sticky = requirements.stickiness?.mode === STICKY_MODE_CLIENT ? this.earlierChoice(this.sticky.find(this.sticky.load(key)), state, set, now) : undefined;
-    return sticky ?? set.choose(this.pins.load(key));
+    return sticky ?? set.preview(this.pins.load(key));
   }
 
   /**
@@ -682,6 +711,8 @@ export class Steering {
 }
 
 const mtuOf = (member: Member, path: PathState): number => (member.learnedMtu > 0 ? Math.min(member.learnedMtu, path.mtu) : path.mtu);
+
+const policyFor = (member: Member, hash: number): number => member.block!.number * POLICIES_PER_BLOCK + (hash & (POLICIES_PER_BLOCK - 1));
 
 /** Octets as a text fit for `Map`. */
 function octetText(data: Uint8Array): string {

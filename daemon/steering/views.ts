@@ -13,6 +13,8 @@ export interface Explanation {
   readonly known: boolean;
   readonly requirements: readonly { readonly text: string; readonly origin: 'packet' | 'default' }[];
   readonly candidates: readonly Assessment<Member>[];
+  /** What chooses among the feasible candidates, and why it. */
+  readonly strategy: string;
   readonly chosen: { readonly member: Member; readonly policy: number } | undefined;
   /** One sentence: what a first packet would get, and why. */
   readonly verdict: string;
@@ -29,18 +31,19 @@ export function explain(steering: Steering, service: string, nowMs: number, stat
   const effective = steering.effectiveRequirements(service, stated);
   const requirements = describeRequirements(effective).map(({ name, text }) => ({ text, origin: stated[name] === undefined ? ('default' as const) : ('packet' as const) }));
   const state = steering.serviceState(service);
-  if (!state) return { service, known: false, requirements, candidates: [], chosen: undefined, verdict: 'unknown service: Destination Unreachable (no route)' };
+  if (!state) return { service, known: false, requirements, candidates: [], strategy: '', chosen: undefined, verdict: 'unknown service: Destination Unreachable (no route)' };
   const member = steering.preview(state, effective, from);
   const candidates = steering.assess(state, effective, nowMs, true);
+  const strategy = steering.strategyWords(state, effective);
   if (!member?.block) {
     const verdict = candidates.length === 0 ? 'no candidate: Destination Unreachable (address unreachable)' : `none of ${candidates.length} candidates is feasible: Destination Unreachable (address unreachable)`;
-    return { service, known: true, requirements, candidates, chosen: undefined, verdict };
+    return { service, known: true, requirements, candidates, strategy, chosen: undefined, verdict };
   }
   const found = candidates.find(({ input }) => input === member)!;
   const way = member.segments.join(' -> ');
-  const share = found.weight > 0 && found.weight < 1 ? `, which gets ${Math.round(found.weight * 100)} % of new flows` : '';
+  const share = state.strategy.config.name === 'weighted' && found.weight > 0 && found.weight < 1 ? `, which gets ${Math.round(found.weight * 100)} % of new flows` : '';
   const verdict = `exit ${member.exit}, instance ${member.instance} by ${way}: predicted ${Math.round(found.prediction.totalUs)} us${share}`;
-  return { service, known: true, requirements, candidates, chosen: { member, policy: member.block.number * POLICIES_PER_BLOCK }, verdict };
+  return { service, known: true, requirements, candidates, strategy, chosen: { member, policy: member.block.number * POLICIES_PER_BLOCK }, verdict };
 }
 
 export interface PolicyEntry {

@@ -4,9 +4,10 @@
  *
  * The kernel forwarded the packet to the TUN and has taken one off its hop limit (IPv4: off its TTL, checksum corrected): it is not touched here again
  * (proto/WIRE.md section 5). Packets to an aggregate SID come as they were received, and leave with another last segment.
- * Nothing is allocated a packet, but for packets with extension headers and answers that say no.
+ * Nothing is allocated a packet, but for packets with extension headers and answers that say no. Packets that the steering defers are copied aside, and handled
+ * again when their window is over; the others do not wait for them.
  */
-import { NO_SERVICE, type PuntedPacket, type Steer } from '../dataplane.js';
+import { DEFERRED, NO_SERVICE, type PuntedPacket, type Settle, type Steer } from '../dataplane.js';
 import { systemCallError } from '../netlink/error.js';
 import { Classifier, PacketKind } from '../packet/classify.js';
 import { finishOuterHeader, innerPacketOffset, replaceLastSegment } from '../packet/encapsulation.js';
@@ -89,6 +90,7 @@ interface MutablePacket extends PuntedPacket {
   offset: number;
   length: number;
   requirement: Uint8Array | undefined;
+  held: boolean;
 }
 
 export class PuntPath {
@@ -102,10 +104,11 @@ export class PuntPath {
   private readonly nowNs: () => bigint;
   private settings: PuntSettings;
   private steer: Steer = () => NO_SERVICE;
+  private settle: Settle | undefined;
 
   private readonly classifier = new Classifier();
   private readonly packet: MutablePacket;
-  private memory = new Uint8Array(0);
+  private memory: Uint8Array = new Uint8Array(0);
   private arena = this.memory;
   private stride = 0;
   private wantedStride = 0;
@@ -113,6 +116,11 @@ export class PuntPath {
   private readonly offsets = new Int32Array(PUNT_BATCH);
   private readonly lengths = new Int32Array(PUNT_BATCH);
   private readonly refused = new Int32Array(1);
+
+  // Deferred packets, at the same stride and with the same room ahead as those just read: less than a batch, and what a batch adds.
+  private heldMemory = new Uint8Array(0);
+  private readonly heldLengths = new Int32Array(2 * PUNT_BATCH);
+  private heldCount = 0;
 
   // Flow entries of the batch, not written yet.
   private readonly keys = new Uint8Array(PUNT_BATCH * FLOW_KEY_LENGTH);
@@ -143,13 +151,45 @@ export class PuntPath {
     this.sendIcmpv4 = options.sendIcmpv4;
     this.nowNs = options.nowNs;
     this.settings = settings;
-    this.packet = { arena: this.memory, offset: 0, length: 0, key: this.classifier.key, requirement: undefined };
+    this.packet = { arena: this.memory, offset: 0, length: 0, key: this.classifier.key, requirement: undefined, held: false };
     this.setMtu(mtu);
     this.configure(settings);
   }
 
-  onPunt(steer: Steer): void {
+  onPunt(steer: Steer, settle?: Settle): void {
     this.steer = steer;
+    this.settle = settle;
+  }
+
+  /** How long from now release() is due at the latest, ms; undefined: no packet is held. */
+  get windowMs(): number | undefined {
+    return this.heldCount === 0 ? undefined : (this.settle?.windowMs() ?? 0);
+  }
+
+  /** Ends the window: what is held is decided and sent. */
+  release(): void {
+    if (this.heldCount === 0) return;
+    this.settle?.decide();
+    const { memory, heldCount } = this;
+    this.heldCount = 0;
+    this.use(this.heldMemory, true);
+    try {
+      for (let done = 0; done < heldCount; done += PUNT_BATCH) this.handleBatch(Math.min(PUNT_BATCH, heldCount - done), this.heldLengths, done);
+    } finally {
+      this.use(memory, false);
+    }
+  }
+
+  private use(memory: Uint8Array, held: boolean): void {
+    this.memory = memory;
+    this.packet.arena = memory;
+    this.packet.held = held;
+  }
+
+  private hold(offset: number, length: number): void {
+    if (this.heldMemory.length !== this.memory.length * 2 - SLOT_OUTER_MAX) this.heldMemory = new Uint8Array(this.memory.length * 2 - SLOT_OUTER_MAX);
+    this.heldMemory.set(this.memory.subarray(offset, offset + length), SLOT_OUTER_MAX + this.heldCount * this.stride);
+    this.heldLengths[this.heldCount++] = length;
   }
 
   configure(settings: PuntSettings): void {
@@ -174,24 +214,29 @@ export class PuntPath {
   run(batches: number): number {
     let total = 0;
     for (let i = 0; i < batches; i++) {
-      if (this.stride < this.wantedStride) this.grow(this.wantedStride);
+      if (this.stride < this.wantedStride) {
+        this.release();
+        this.grow(this.wantedStride);
+      }
       const count = this.device.readBatch(this.arena, this.received);
       if (count === 0) break;
       total += count;
-      this.handleBatch(count);
+      this.handleBatch(count, this.received, 0);
+      if (this.heldCount >= PUNT_BATCH) this.release();
       if (count < PUNT_BATCH) break;
     }
     return total;
   }
 
-  private handleBatch(count: number): void {
+  /** Packets `first` and so on of the memory in use. */
+  private handleBatch(count: number, lengths: Int32Array, first: number): void {
     const now = this.nowNs();
     this.nowLow = Number(now & 0xffffffffn);
     this.nowHigh = Number(now >> 32n);
     this.batchNumber = (this.batchNumber + 1) >>> 0;
     this.staged = 0;
     this.toSend = 0;
-    for (let i = 0; i < count; i++) this.handlePacket(SLOT_OUTER_MAX + i * this.stride, this.received[i]!);
+    for (let i = first; i < first + count; i++) this.handlePacket(SLOT_OUTER_MAX + i * this.stride, lengths[i]!);
     // The entries first: a packet that the first one provokes must find its flow.
     if (this.staged > 0) this.writeEntries();
     if (this.toSend > 0) this.send(this.toSend);
@@ -223,7 +268,7 @@ export class PuntPath {
       counters.foreign++;
       return;
     }
-    counters.received++;
+    if (!packet.held) counters.received++;
     const end = space === 0 ? offset + length : Math.min(offset + length, offset + this.statedLength(offset));
     const fits = space === 0 || end - offset <= this.stride - SLOT_OUTER_MAX;
     const inner = space === 0 ? offset : fits ? innerPacketOffset(memory, offset, end) : -1;
@@ -260,6 +305,10 @@ export class PuntPath {
       if (span) packet.requirement = memory.subarray(span.start, span.end);
     }
     const policy = this.steer(packet);
+    if (policy === DEFERRED && !packet.held) {
+      this.hold(offset, length);
+      return;
+    }
     const slot = policy < 0 ? undefined : this.policies.slotOf(policy);
     if (!slot) {
       if (policy === NO_SERVICE) counters.noService++;

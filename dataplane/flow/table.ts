@@ -9,6 +9,7 @@ import type {
   PolicyBlockOwner,
   PolicyWrite,
   ScannedFlow,
+  Settle,
   Steer,
 } from '../dataplane.js';
 import { FLOW_SPACES, POLICIES_PER_BLOCK, TUN_NAME } from '../dataplane.js';
@@ -86,12 +87,15 @@ interface OpenState {
   /** When the pass of ageing that is under way or over began, ms. */
   passBegan: number;
   timer: NodeJS.Timeout;
+  /** Ends the window of packets that wait for each other. */
+  windowTimer: NodeJS.Timeout | undefined;
 }
 
 /** FlowTable of the running kernel. Everything but open() needs it open. */
 export class KernelFlowTable implements FlowTable {
   private state: OpenState | undefined;
   private steer: Steer | undefined;
+  private settle: Settle | undefined;
   private readonly expiryListeners: ((keys: readonly Uint8Array[]) => void)[] = [];
   private readonly passListeners: FlowPassListener[] = [];
   private readonly mtuListeners: ((policies: readonly number[], mtu: number) => void)[] = [];
@@ -157,7 +161,7 @@ export class KernelFlowTable implements FlowTable {
         punt.setMtu(mtu);
         opened.setMtu(mtu);
       };
-      if (this.steer) punt.onPunt(this.steer);
+      if (this.steer) punt.onPunt(this.steer, this.settle);
 
       const pathMtuSocket = openPathMtuSocket();
       const polls = [
@@ -181,6 +185,7 @@ export class KernelFlowTable implements FlowTable {
         options,
         passBegan: 0,
         timer: setTimeout(() => this.tick(), 0).unref(),
+        windowTimer: undefined,
       };
       this.applyOptions(options);
     } catch (error) {
@@ -246,9 +251,10 @@ export class KernelFlowTable implements FlowTable {
     bpf.maps.interfaces.delete(u32(ifindex));
   }
 
-  onPunt(steer: Steer): void {
+  onPunt(steer: Steer, settle?: Settle): void {
     this.steer = steer;
-    this.state?.punt.onPunt(steer);
+    this.settle = settle;
+    this.state?.punt.onPunt(steer, settle);
   }
 
   setPolicies(writes: readonly PolicyWrite[]): void {
@@ -330,6 +336,7 @@ export class KernelFlowTable implements FlowTable {
     try {
       if (status < 0) throw Object.assign(new Error(`poll: error ${-status}`), { errno: -status, syscall: 'read' });
       const emptied = punt.run(BATCHES_PER_TURN) < BATCHES_PER_TURN * PUNT_BATCH;
+      this.endWindowLater();
       if (governor.look(emptied, punt.counters.received, performance.now())) this.writeLimits();
     } catch (error) {
       const { syscall, message } = systemCallError(error);
@@ -341,6 +348,20 @@ export class KernelFlowTable implements FlowTable {
       polls[0]?.close();
       this.settings.log(`punt TUN ${this.settings.tunName} failed, first packets are lost until the next start: ${message}`);
     }
+  }
+
+  private endWindowLater(): void {
+    const { state } = this;
+    const windowMs = state?.punt.windowMs;
+    if (!state || state.windowTimer || windowMs === undefined) return;
+    state.windowTimer = setTimeout(() => {
+      state.windowTimer = undefined;
+      try {
+        state.punt.release();
+      } catch (error) {
+        this.settings.log(`punt path: ${systemCallError(error).message}`);
+      }
+    }, windowMs);
   }
 
   private readPathMtu(): void {
@@ -385,6 +406,7 @@ export class KernelFlowTable implements FlowTable {
 
   private release(state: OpenState): void {
     clearTimeout(state.timer);
+    clearTimeout(state.windowTimer);
     for (const poll of state.polls) poll.close();
     native.close(state.pathMtuSocket);
     native.close(state.icmpv4Socket);

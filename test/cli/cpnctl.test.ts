@@ -104,7 +104,7 @@ describe('show prints tables for people', () => {
     ['routes', [/^\* +fc00:0:2::1\/128 +bgp +2001:db8::2 +200\/10 +fc00:0:100::1 +yes +-$/m, /no route to host/, / +yes +fe80::3 dev eth2 by fcbb:bb00:3:100::,fcbb:bb00:4:2:: \(in use\)$/m]],
     ['sids', [/fcbb:bb00:1:e001::\/128 +End.DX6 +table 254 +2001:db8:5e::1#1 +busy/]],
     ['interfaces', [/^eth1 +2 +client +up +1500 +2001:db8:c::1\/64$/m]],
-    ['services', [/^2001:db8:5e::1 +2 +1 +1 +fc00:0:11::1#1 +7 +latency 50ms$/m, /^2001:db8:5e::2 +0 +0 +0 +- +0 +-$/m]],
+    ['services', [/^2001:db8:5e::1 +2 +1 +1 +fc00:0:11::1#1 +7 +weighted +latency 50ms$/m, /^2001:db8:5e::2 +0 +0 +0 +- +0 +weighted +-$/m]],
     ['computing rib', [/fc00:0:11::1#1 .*parallel gpu 8T\/18.4E +42.5%, queue 3, flows 17 +5.2ms +10ms +20 +0.75 +large +6 \(computing 7\) +1.2s/, /draining/]],
     ['computing nodes', [/fc00:0:11::1 \(here\) +20ms, loss 0.1% .*down: connection refused +draining +large/, /^node7 +attached, heard 20ms ago +2x gpu 1536 cores 1.01GHz +parallel gpu 3T\/6.18T +neural cpu 210G +1G\/8G +2001:db8:5e::1#49153 +active +always 5$/m]],
     ['fib', [/16 +entry +fc00:0:11::1#1 +fcbb:bb00:2:: fcbb:bb00:11:e001:: +0.75 +1428 +5 +yes/, /map full/]],

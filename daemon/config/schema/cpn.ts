@@ -7,6 +7,7 @@ import { CLASSES, U32, bandwidth, byKey, duration, globalIpv6, integer, interfac
 import { healthCheck } from './health.js';
 import { model } from './model.js';
 import { stamp } from './stamp.js';
+import { strategy } from './strategy.js';
 import { ways } from './via.js';
 
 const objectiveWeight = integer(0, 255, 'a weight').default(0);
@@ -25,6 +26,7 @@ const serviceConfig = mapping({
   id: text('an IP address or "default"', (value) => (value === 'default' ? value : canonicalIp(value))),
   requirements: requirements.prefault({}),
   via: byKey(ipv6, ways, 'exit router ID to transit SIDs').default({}),
+  strategy: strategy.optional(),
   announce: mapping({ minInterval: minInterval.optional(), maxInterval: maxInterval.optional(), threshold: threshold.optional(), validity: validity.optional() }).optional(),
 });
 

@@ -322,8 +322,8 @@ export class FakeFacade implements RouterFacade {
 
   services(): ReturnType<RouterFacade['services']> {
     return [
-      { service: SERVICE, candidates: 2, feasible: 1, local: 1, best: { exit: EXIT, instance: 1 }, flows: 7, requirements: 'latency 50ms' },
-      { service: '2001:db8:5e::2', candidates: 0, feasible: 0, local: 0, best: undefined, flows: 0, requirements: '' },
+      { service: SERVICE, candidates: 2, feasible: 1, local: 1, best: { exit: EXIT, instance: 1 }, flows: 7, requirements: 'latency 50ms', strategy: 'weighted' },
+      { service: '2001:db8:5e::2', candidates: 0, feasible: 0, local: 0, best: undefined, flows: 0, requirements: '', strategy: 'weighted' },
     ];
   }
 
@@ -411,6 +411,7 @@ export class FakeFacade implements RouterFacade {
       ],
       chosen: impossible ? undefined : { exit: EXIT, instance: 1, policy: undefined, segments: ['fcbb:bb00:11:e001::'] },
       verdict: impossible ? 'no exit is fast enough' : `to ${EXIT}#1, the least latency`,
+      strategy: 'weighted',
     };
   }
 

@@ -8,6 +8,7 @@ import type { PathState } from '../../../daemon/rib/candidate.js';
 import { wayName } from '../../../daemon/awareness/stamp/way.js';
 import { ComputingRib } from '../../../daemon/rib/computing-rib.js';
 import { encodeRequirementOption, NO_REQUIREMENTS, type Requirements } from '../../../daemon/steering/requirement-option.js';
+import { DEFAULT_STRATEGY } from '../../../daemon/steering/strategies/strategy.js';
 import { Steering, type SteeringConfig } from '../../../daemon/steering/steering.js';
 import { assessCandidates, explain, fib, flowMatcher, pinnedFlows, type FlowSelection, type PinnedFlow } from '../../../daemon/steering/views.js';
 import { NO_CANDIDATE, NO_SERVICE, type FlowKey } from '../../../dataplane/dataplane.js';
@@ -99,7 +100,7 @@ class Bench {
 const NO_DEFAULTS: RequirementDefaults = { maxLatencyUs: undefined, computing: undefined, stickiness: undefined, storage: undefined, network: undefined, algorithm: undefined, objective: undefined };
 
 function serviceConfig(config: Partial<ServiceConfig>): ServiceConfig {
-  return { id: SERVICE, via: {}, ...config, requirements: { ...NO_DEFAULTS, ...config.requirements } };
+  return { id: SERVICE, via: {}, strategy: DEFAULT_STRATEGY, ...config, requirements: { ...NO_DEFAULTS, ...config.requirements } };
 }
 
 const tally = (ways: readonly string[]): Record<string, number> => {

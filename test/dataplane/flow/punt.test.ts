@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_CANDIDATE, NO_SERVICE, type FlowKey, type ScannedFlow } from '../../../dataplane/dataplane.js';
+import { DEFERRED, NO_CANDIDATE, NO_SERVICE, type FlowKey, type ScannedFlow } from '../../../dataplane/dataplane.js';
 import { FLOW_VALUE_LENGTH, FRAGMENT_KEY_LENGTH, FRAGMENT_VALUE_LENGTH, SLOT_VALUE_LENGTH } from '../../../dataplane/flow/layout.js';
 import { PolicyTable } from '../../../dataplane/flow/policies.js';
 import { PuntPath, type PacketDevice } from '../../../dataplane/flow/punt.js';
@@ -131,6 +131,42 @@ describe('the punt path', () => {
     // The slot is one for both versions.
     assert.equal(run(vector('UDP'))[0]![40], 41);
     assert.equal(entry(keyOf('IPv4 UDP'))!.packets, 1n);
+  });
+
+  it('holds what is deferred until the window ends, and lets other packets pass meanwhile', () => {
+    let decided = 0;
+    punt.onPunt(({ key, held }) => (key[0] !== 0 && held !== true ? DEFERRED : 16), { windowMs: () => 3, decide: () => (decided += 1) });
+    assert.equal(punt.windowMs, undefined);
+    assert.deepEqual(run(vector('UDP'), vector('IPv4 UDP'), vector('UDP')).map((packet) => packet.subarray(OVERHEAD)), [vector('IPv4 UDP')]);
+    assert.deepEqual([punt.windowMs, decided, punt.counters.received], [3, 0, 3]);
+    device.written = [];
+    punt.release();
+    assert.deepEqual(device.written.map((packet) => packet.subarray(OVERHEAD)), [vector('UDP'), vector('UDP')]);
+    assert.deepEqual([punt.windowMs, decided, punt.counters.received], [undefined, 1, 3]);
+    assert.equal(entry(keyOf('UDP'))!.packets, 2n);
+    device.written = [];
+    punt.release();
+    assert.deepEqual([device.written.length, decided], [0, 1]);
+    assert.equal(run(vector('IPv4 UDP')).length, 1);
+  });
+
+  it('ends the window when a batch of packets is held', () => {
+    let decided = 0;
+    punt.onPunt(({ held }) => (held === true ? 16 : DEFERRED), { windowMs: () => 3, decide: () => (decided += 1) });
+    assert.equal(run(...new Array<Uint8Array>(200).fill(vector('UDP'))).length, 0);
+    const sent = run(...new Array<Uint8Array>(300).fill(vector('UDP')));
+    assert.deepEqual([sent.length, decided, punt.windowMs], [456, 1, 3]);
+    assert.ok(sent.every((packet) => Buffer.compare(packet.subarray(OVERHEAD), vector('UDP')) === 0));
+    device.written = [];
+    punt.release();
+    assert.deepEqual([device.written.length, decided], [44, 2]);
+  });
+
+  it('drops a packet that is deferred again', () => {
+    punt.onPunt(() => DEFERRED, { windowMs: () => 3, decide: () => undefined });
+    run(vector('UDP'));
+    punt.release();
+    assert.deepEqual([punt.windowMs, punt.counters.noCandidate, punt.counters.sent], [undefined, 1, 0]);
   });
 
   it('tells an IPv4 client by ICMPv4 that there is no exit, and leaves source and header checksum to the kernel', () => {
