@@ -6,7 +6,7 @@ import type { Neighbor } from './neighbor.js';
 import { isAtLeast } from './neighbor-fsm.js';
 import { StoredLsa, type StoredScope } from './stored-lsa.js';
 import { compareLsaInstances, floodingScope } from './wire/lsa-header.js';
-import { type LinkStateAcknowledgmentPacket, type LinkStateUpdatePacket, type Lsa, MAX_AGE, MAX_SEQUENCE } from './wire/types.js';
+import { type LinkStateAcknowledgmentPacket, type LinkStateUpdatePacket, type Lsa, type LsaHeader, MAX_AGE, MAX_SEQUENCE } from './wire/types.js';
 
 export interface FloodingHooks {
   /** An own LSA came in that is newer than what this router made (section 13.4). It is in the database, and flooded. */
@@ -16,6 +16,12 @@ export interface FloodingHooks {
   /** Whether one more LSA of others may be stored; called for each that is not there yet. */
   hasRoom(): boolean;
 }
+
+/**
+ * The end of an instance is not held up by MinLSArrival, which limits how often there is another one: a router that has forgotten a flushed LSA takes it again
+ * from one that has not heard of the flush, and would not listen to those that have. In step with the retransmissions both could go round for ever.
+ */
+const isFlushOf = (header: LsaHeader, copy: LsaHeader): boolean => header.age >= MAX_AGE && header.sequence === copy.sequence && header.checksum === copy.checksum;
 
 export class Flooding {
   constructor(
@@ -57,7 +63,7 @@ export class Flooding {
     }
     const order = copy ? compareLsaInstances(header, copy.headerAt(now)) : 1;
     if (order > 0) {
-      if (copy?.flooded === true && now - copy.receivedAt < MIN_LS_ARRIVAL_MS) owner.count('dropped too soon');
+      if (copy?.flooded === true && now - copy.receivedAt < MIN_LS_ARRIVAL_MS && !isFlushOf(header, copy.header)) owner.count('dropped too soon');
       else this.accept(neighbor, lsa, scope, copy);
     } else if (neighbor.exchange.requested(header)) {
       neighbor.handle('BadLSReq', 'an LSA that was asked for came older than it was described');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LsdbChange } from '../../../daemon/ospf/lsdb-changes.js';
-import { buildLsa } from '../../../daemon/ospf/wire/lsa.js';
-import { MAX_SEQUENCE } from '../../../daemon/ospf/wire/types.js';
+import { buildLsa, withAge } from '../../../daemon/ospf/wire/lsa.js';
+import { MAX_AGE, MAX_SEQUENCE } from '../../../daemon/ospf/wire/types.js';
 import { injectUpdate, Network, pair, type Router } from './network.js';
 
 const type = 0xbff0;
@@ -160,6 +160,22 @@ describe('Link-state database (RFC 2328 sections 12 to 14)', () => {
     network.clock.advance(600);
     injectUpdate(wire, b, [lsaOf(2, 'second')], a);
     assert.equal(bodyAt(a, 99), 'second');
+  });
+
+  test('an LSA that was just taken is flushed at once: a flush that is not listened to goes round for ever behind its LSA', () => {
+    const { network, a, b, wire } = pair();
+    network.seconds(20);
+    const lsa = lsaOf(1, 'flushed long ago');
+    injectUpdate(wire, b, [lsa], a);
+    network.clock.advance(2);
+    injectUpdate(wire, b, [withAge(lsa, MAX_AGE)], a);
+    assert.equal(bodyAt(a, 99), undefined);
+    // Another instance has to wait, be it one that is flushed.
+    network.seconds(5);
+    injectUpdate(wire, b, [lsaOf(3, 'and again')], a);
+    network.clock.advance(2);
+    injectUpdate(wire, b, [withAge(lsaOf(4, 'no more'), MAX_AGE)], a);
+    assert.equal(bodyAt(a, 99), 'and again');
   });
 
   test('after the last sequence number the LSA is flushed and begins with the first', () => {
