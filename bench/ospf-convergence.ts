@@ -1,7 +1,7 @@
 /**
  * Convergence of OSPFv3 after a cut. First a router between four neighbours that are emulated with an area of 50 routers: cpnd, whole, and FRR (zebra, ospf6d) in
  * its place, with their default timers, with equal ones and with none; a link elsewhere in the area is cut and restored, and the time counts from the LSA leaving
- * the neighbour until the last route of the kernel has changed. Then 50 routers of ours in memory, in one process on one clock: from the loss of a link until
+ * the neighbour until the last of the kernel's routes that come out different is what it stays. Then 50 routers of ours in memory, in one process on one clock: from the loss of a link until
  * the last router's routes have changed.
  *
  *     node dist/bench/ospf-convergence.js [--json] [--cuts 10]      (as root)
@@ -10,9 +10,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { stringify } from 'yaml';
 import { systemClock } from '../daemon/clock.js';
 import { OspfEngine } from '../daemon/ospf/engine.js';
 import { formatId, parseId } from '../daemon/ospf/ids.js';
@@ -38,9 +36,9 @@ const ROUTERS = 50;
 const cpndWith = (spf: object): Device => ({
   name: 'cpnd',
   available: true,
-  start(lab, node, routerId) {
+  async start(lab, node, routerId) {
     const side = { hello: '1s', dead: '4s', cost: COST };
-    const config = {
+    await lab.cpnd(node, {
       router: { name: node, id: routerId, loopback: '2001:db8:d::1', locator: 'fcbb:bb00:1::/48', sidBlocks: ['fcbb:bb00::/32'], domainSources: ['2001:db8::/32'] },
       ospf: {
         interfaces: {
@@ -50,39 +48,56 @@ const cpndWith = (spf: object): Device => ({
         spf,
         fastReroute: 'none',
       },
-      api: { listen: `unix://${lab.directory}/cpnd.sock` },
-      log: { level: 'error' },
-    };
-    lab.start(node, [process.execPath, fileURLToPath(new URL('../daemon/cpnd.js', import.meta.url)), 'router', '--config', lab.file('cpnd.yaml', stringify(config))]);
-    return Promise.resolve({ routes: () => new Map(), kernelRoutes: () => new Map() });
+    });
+    return { routes: () => new Map(), kernelRoutes: () => new Map() };
   },
 });
 
-/** When routes and next hops of a kernel changed last, Unix ms, and which routes since the last question. */
+/** The routes of a kernel as they change: what each is, since when, and what it was when the watch was last asked. */
 class RouteWatch {
+  private readonly routes = new Map<string, { hops: string; readonly reached: Map<string, number>; before: string }>();
   private last = 0;
-  private prefixes = new Set<string>();
-  private time = 0;
+  private current: { hops: string; readonly reached: Map<string, number>; before: string; time: number } | undefined;
 
   constructor(private readonly process: ChildProcess) {
     createInterface({ input: process.stdout! }).on('line', (line) => this.read(line));
   }
 
+  /** A route is one line, or one and a line for each next hop. */
   private read(line: string): void {
-    const stamp = /^\[(\S+)\]/.exec(line)?.[1];
-    // Local time, to the microsecond.
-    if (stamp !== undefined) this.time = Date.parse(stamp.slice(0, 23)) + Number(stamp.slice(23)) / 1000;
     this.last = Date.now();
-    const prefix = /(?:^|\s)(2001:db8:\S+)/.exec(line)?.[1];
-    if (prefix !== undefined) this.prefixes.add(prefix);
+    const head = /^\[(\S{23})(\d{3})\] (Deleted )?(2001:db8:\S+) (.*)$/.exec(line);
+    const via = /via (\S+ dev \S+)/.exec(line)?.[1];
+    if (head) {
+      const known = this.routes.get(head[4]!) ?? { hops: '', reached: new Map<string, number>(), before: '' };
+      this.routes.set(head[4]!, known);
+      known.hops = head[3] === undefined && via !== undefined ? via : '';
+      this.current = head[3] === undefined ? Object.assign(known, { time: Date.parse(head[1]!) + Number(head[2]) / 1000 }) : undefined;
+    } else if (this.current && line.startsWith('\t') && via !== undefined) {
+      this.current.hops = [...this.current.hops.split(', ').filter(Boolean), via].sort().join(', ');
+    } else {
+      this.current = undefined;
+    }
+    if (this.current && !this.current.reached.has(this.current.hops)) this.current.reached.set(this.current.hops, this.current.time);
   }
 
-  /** Waits until nothing has changed for a while; the time of the last change, and the routes that changed since this was asked last. */
+  /**
+   * Waits until nothing is written for a while. Of the routes that are other ones than when it was asked last: how many, and when the last of them became what it
+   * is, Unix ms. Routes that are taken out and put in again as they were do not count.
+   */
   async quiet(since: number): Promise<{ readonly at: number; readonly routes: number }> {
     while (Date.now() - Math.max(this.last, since) < QUIET_MS) await new Promise((resolve) => setTimeout(resolve, 20));
-    const routes = this.prefixes.size;
-    this.prefixes = new Set();
-    return { at: this.time, routes };
+    let at = 0;
+    let routes = 0;
+    for (const route of this.routes.values()) {
+      if (route.hops !== route.before && route.hops !== '') {
+        routes++;
+        at = Math.max(at, route.reached.get(route.hops)!);
+      }
+      route.before = route.hops;
+      route.reached.clear();
+    }
+    return { at, routes };
   }
 
   close(): void {
@@ -99,7 +114,7 @@ async function measureDevice(lab: OspfLab, device: Device): Promise<Measured> {
   const bed = await Testbed.up(lab, device, 1);
   const announcer = new Announcer();
   const area = bed.area(1000);
-  const watch = new RouteWatch(lab.start('dut', ['ip', '-6', '-ts', 'monitor', 'route', 'nexthop'], { stdin: true }));
+  const watch = new RouteWatch(lab.start('dut', ['stdbuf', '-oL', 'ip', '-6', '-ts', 'monitor', 'route'], { stdin: true }));
   const result: Measured = { ms: [], routes: [] };
   try {
     await bed.feed(announcer.changes(area.lsas()));

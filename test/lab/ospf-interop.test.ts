@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseId } from '../../daemon/ospf/ids.js';
+import { LsType } from '../../daemon/ospf/wire/types.js';
 import { instanceConfig, interfaceConfig } from '../daemon/ospf/network.js';
 import type { OspfInterfaceConfig, OspfNetworkType } from '../../daemon/ospf/types.js';
 import { eventually, has, isRoot } from './bgp-lab.js';
@@ -75,6 +76,50 @@ describe('OSPFv3 with FRR and BIRD', { skip: !isRoot || !has('/usr/lib/frr/ospf6
       // An orderly stop takes everything back at once, not after the dead interval.
       await us.run({ do: 'stop', keepForwarding: false });
       await eventually('our external is gone at BIRD', () => !birdc('show route').includes('2001:db8:a::/48'), 3);
+    }));
+
+  test('every LSA of a whole cpnd passes FRR and BIRD octet for octet: computing state, locator, links with delays, SIDs of adjacencies, router information', () =>
+    withOspfLab('whole', async (lab) => {
+      // cpnd - FRR - BIRD - them (the engine alone)
+      for (const name of ['us', 'frr', 'bird', 'them']) lab.router(name);
+      lab.wire('us', 'frr');
+      lab.wire('frr', 'bird');
+      lab.wire('bird', 'them');
+      const p2p = ['ipv6 ospf6 network point-to-point'];
+      await lab.frr('frr', `${frrInterface('to-us', p2p)}${frrInterface('to-bird', p2p)}router ospf6\n ospf6 router-id 10.0.0.2\nexit\n`);
+      lab.bird('bird', bird('10.0.0.3', [birdInterface('to-frr', ['type ptp;']), birdInterface('to-them', ['type ptp;'])]));
+      const them = lab.engine('them', engineConfig('10.0.0.4', [port('to-bird', 'point-to-point')]));
+      lab.router('node');
+      lab.wire('us', 'node', { left: 'node0', right: 'eth0' });
+      const cpnctl = await lab.cpnd('us', {
+        router: { name: 'us', id: '10.0.0.1', loopback: 'fc00:0:1::1', locator: 'fcbb:bb00:1::/48', sidBlocks: ['fcbb:bb00::/32'], domainSources: ['fc00::/32'] },
+        interfaces: { node0: { role: 'node', addresses: ['2001:db8:b:1::1/64'] } },
+        ospf: { interfaces: { 'to-frr': { network: 'point-to-point', hello: '1s', dead: '4s' } } },
+        cpn: {
+          servicePrefixes: ['2001:db8:5e::/48'],
+          instances: [
+            {
+              service: '2001:db8:5e::1',
+              id: 1,
+              node: { address: '2001:db8:b:1::2', interface: 'node0' },
+              sid: 'fcbb:bb00:1:e001::',
+              computing: [{ class: 'logical', chip: 'cpu', total: 4e11, residual: 4e11 }],
+              serviceRate: 2000,
+            },
+          ],
+        },
+      });
+      const types = [LsType.router, LsType.intraAreaPrefix, LsType.cpn, LsType.srv6Locator, LsType.intraAreaTe, LsType.extendedRouter, LsType.routerInformation];
+      await them.full('10.0.0.3');
+      for (const type of types) {
+        await eventually(`LSAs of type 0x${type.toString(16)} of cpnd behind FRR and BIRD`, async () => {
+          const sent = (JSON.parse(cpnctl('show', 'ospf', 'database')) as readonly { readonly type: number; readonly router: string; readonly raw: string }[])
+            .filter((lsa) => lsa.router === '10.0.0.1' && lsa.type === type)
+            .map(({ raw }) => raw.slice(4));
+          const arrived = (await them.show()).lsas.filter((lsa) => lsa.router === parseId('10.0.0.1') && lsa.type === type).map(({ raw }) => raw.slice(4));
+          return sent.length > 0 && arrived.sort().join() === sent.sort().join();
+        });
+      }
     }));
 
   for (const [role, ours, frrs, expected] of [

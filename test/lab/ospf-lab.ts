@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
 import type { OspfConfig } from '../../daemon/ospf/types.js';
 import { BgpLab, eventually } from './bgp-lab.js';
 import type { OspfCommand, OspfShown } from './ospf-driver.js';
@@ -88,6 +89,16 @@ export class OspfLab extends BgpLab {
 
   private script(node: string, script: URL, config: object): ChildProcess {
     return this.start(node, [process.execPath, fileURLToPath(script), JSON.stringify(config)], { stdin: true });
+  }
+
+  /** A whole cpnd; returns a function for commands of `cpnctl --json`. */
+  async cpnd(node: string, config: object): Promise<(...command: string[]) => string> {
+    const socket = join(this.directory, `${node}.sock`);
+    const target = `unix://${socket}`;
+    const file = this.file(`${node}.yaml`, stringify({ ...config, api: { listen: target }, log: { level: 'warn' } }));
+    this.start(node, [process.execPath, fileURLToPath(new URL('../../daemon/cpnd.js', import.meta.url)), 'router', '--config', file]);
+    await eventually('cpnd answers', () => existsSync(socket));
+    return (...command) => this.exec(node, process.execPath, fileURLToPath(new URL('../../cli/cpnctl.js', import.meta.url)), '--json', '--target', target, ...command);
   }
 
   /** Stock zebra and ospf6d; returns a function for `vtysh -c`. */

@@ -70,7 +70,8 @@ function leadsToBoundary({ prefix, ours, theirs }: Difference, { database, their
     const isOfBefore = !isFirst && inside?.type !== 'intra';
     const borders = database.flatMap((other) => (other.body.kind === 'interAreaRouter' && other.body.destination === router ? [other.header.router] : []));
     const ways = [router, ...borders].flatMap((one) => [...hopsTo(one), ...withoutV6Bit().hopsTo(one)]);
-    return (isCost || isOfBefore) && theirs.nextHops.every((hop) => ways.includes(hop));
+    // Without an internal route to it the LSA is to be passed over (section 16.4 (3)).
+    return (isCost || isOfBefore || ours === undefined) && theirs.nextHops.every((hop) => ways.includes(hop));
   });
 }
 
@@ -100,8 +101,19 @@ export const DEVIATIONS: readonly Deviation[] = [
   {
     device: 'FRR',
     name: 'next hops of the AS boundary router instead of the forwarding address',
-    reason: 'RFC 2328 section 16.4 (5): the path is installed with the list of next hops to the forwarding address. ospf6d takes the cost from there, and the next hops to the AS boundary router.',
+    reason: 'RFC 2328 section 16.4 (3) and (5): without an internal route to the forwarding address the LSA is passed over, with one the path is installed with its next hops. ospf6d takes the cost from there, and the next hops to the AS boundary router.',
     matches: leadsToBoundary,
+  },
+  {
+    device: 'FRR',
+    name: 'externals of a router without R-bit left out',
+    reason:
+      'RFC 5340 section 4.8.1: a router without R-bit is in the tree, and nothing behind it; section 4.8.5 (RFC 2328 section 16.4) asks of an AS boundary router no more than to be reachable. ospf6d has no ' +
+      'route by its AS-External-LSAs; BIRD and cpnd have.',
+    matches: ({ prefix, theirs }, { database }) => {
+      const boundaries = database.flatMap(({ header, body }) => (body.kind === 'asExternal' && body.prefix.toString() === prefix ? [header.router] : []));
+      return theirs === undefined && database.some(({ header, body }) => body.kind === 'router' && (body.options & OptionBit.r) === 0 && boundaries.includes(header.router));
+    },
   },
   {
     device: 'FRR',
@@ -111,6 +123,9 @@ export const DEVIATIONS: readonly Deviation[] = [
       'announced, even when no LSA names the prefix any more. In its first area all its routes are held against ours, later those of prefixes with one announcer.',
     matches: ({ prefix, theirs }, { isFirst, database, earlier }) => {
       if (isFirst) return false;
+      // Also to an AS boundary router of another area.
+      const isElsewhere = (router: number): boolean => database.some(({ body }) => body.kind === 'interAreaRouter' && body.destination === router);
+      if (database.some(({ header, body }) => body.kind === 'asExternal' && body.prefix.toString() === prefix && isElsewhere(header.router))) return true;
       return theirs?.type === 'inter' || announcers(database, prefix) !== 1 || earlier(prefix).some((route) => isPartOf(theirs, route));
     },
   },
