@@ -5,6 +5,8 @@ import { localSids, sidRoute } from './sids.js';
 
 /** Share of the pin table in use from which an operator should act. */
 const PIN_WARNING = 0.8;
+/** How long an adjacency may take to form, ms. */
+const STUCK_MS = 30_000;
 
 type Verdict = Omit<DoctorCheck, 'name'>;
 
@@ -19,6 +21,8 @@ export function routerChecks(parts: RouterParts): DoctorCheck[] {
     ['kernel-routes', kernelRoutes],
     ['sids', sids],
     ['bgp-sessions', bgpSessions],
+    ['ospf-interfaces', ospfInterfaces],
+    ['ospf-neighbors', ospfNeighbors],
     ['candidates', candidates],
     ['instances', instances],
     ['pins', pins],
@@ -72,6 +76,40 @@ function bgpSessions({ bgp }: RouterParts): Verdict {
   if (down.length === 0) return ok(`${bgp.neighbors().length} sessions established`);
   const reasons = down.map(({ address, state, lastError }) => `${address} ${state}${lastError ? ` (${lastError.text})` : ''}`);
   return { status: 'fail', detail: reasons.join('; '), mend: 'check the route to the neighbor, its AS and whether it expects us' };
+}
+
+function ospfInterfaces({ ospf, dataplane }: RouterParts): Verdict {
+  if (!ospf) return ok('OSPFv3 is not configured');
+  const links = new Map(dataplane.links().map((link) => [link.name, link]));
+  const active = ospf.engine.interfaceViews().filter(({ passive, state, name }) => !passive && state !== 'Loopback' && links.get(name)?.up === true);
+  const faults = active.flatMap((view) => {
+    const { name, linkLocal, state, counters } = view;
+    if (linkLocal === undefined) return [{ text: `${name} has no link-local address`, mend: 'set net.ipv6.conf.IF.addr_gen_mode to 0 and net.ipv6.conf.IF.disable_ipv6 to 0, or add an address of fe80::/64' }];
+    if (state === 'Down') return [{ text: `${name} has no raw socket (${counters['failed transport'] ?? 0} attempts failed)`, mend: 'give cpnd CAP_NET_RAW; the log says why the socket could not be opened' }];
+    return [];
+  });
+  if (faults.length > 0) return { status: 'fail', detail: faults.map(({ text }) => text).join('; '), mend: [...new Set(faults.map(({ mend }) => mend))].join('; ') };
+  const larger = active.filter(({ counters }) => (counters['dropped mtu'] ?? 0) > 0 && (counters['dropped mtu'] ?? 0) >= (counters['received databaseDescription'] ?? 0) / 2);
+  if (larger.length > 0) return { status: 'warn', detail: `neighbors with a larger MTU on ${larger.map(({ name, mtu }) => `${name} (${mtu} here)`).join(', ')}`, mend: 'set the same MTU at both ends, or mtuIgnore on the interface' };
+  return ok(`${active.length} interfaces run OSPFv3`);
+}
+
+function ospfNeighbors({ ospf, config }: RouterParts): Verdict {
+  if (!ospf) return ok('OSPFv3 is not configured');
+  const neighbors = ospf.engine.neighborViews();
+  const interfaces = new Map(ospf.engine.interfaceViews().map((view) => [view.name, view]));
+  // On a network two routers of which neither is the designated one, or its backup, stay at 2-Way.
+  const stuck = neighbors.filter(({ state, uptimeMs, interface: name }) => state !== 'Full' && uptimeMs >= STUCK_MS && !(state === '2-Way' && interfaces.get(name)?.network === 'broadcast'));
+  if (stuck.length > 0) {
+    const mends: Readonly<Record<string, string>> = { Init: 'it hears nothing of this router: look at filters and keys', ExStart: 'compare the MTU of both ends', Exchange: 'compare the MTU of both ends', Loading: 'look at loss on the link' };
+    const detail = stuck.map(({ routerId, interface: name, state, uptimeMs }) => `${routerId} on ${name} is ${state} for ${Math.round(uptimeMs / 1000)} s`).join('; ');
+    return { status: 'fail', detail, mend: [...new Set(stuck.map(({ state }) => mends[state] ?? 'compare the configuration of both ends'))].join('; ') };
+  }
+  const silent = config().ospf!.interfaces.filter(({ name, passive }) => !passive && interfaces.get(name)?.state !== 'Down' && !neighbors.some((neighbor) => neighbor.interface === name));
+  if (silent.length > 0) return { status: 'warn', detail: `no neighbor on ${silent.map(({ name }) => name).join(', ')}`, mend: 'compare area, instance ID, hello and dead interval and keys with the other end: `cpnctl show ospf interfaces` counts what is dropped' };
+  const unwatched = ospf.unwatched();
+  if (unwatched.length > 0) return { status: 'warn', detail: `BFD is not up with ${unwatched.join(', ')}`, mend: 'switch BFD on at the other end, or off here; cpnctl show bfd says more' };
+  return ok(`${neighbors.filter(({ state }) => state === 'Full').length} neighbors are Full`);
 }
 
 function candidates({ computingRib, steering }: RouterParts): Verdict {

@@ -17,10 +17,11 @@ function reportOf(event: OspfEvent): Report {
     case 'interface-state':
       return { type: 'interface', severity: 'info', text: `${event.interface}: ${event.from} -> ${event.to}`, fields: { interface: event.interface, state: event.to } };
     case 'neighbor-state': {
-      const { interface: name, routerId, address, from, to, reason } = event;
+      const { interface: name, routerId, address, from, to, reason, restarting } = event;
+      const isLost = from === 'Full' && !restarting;
       return {
-        type: from === 'Full' ? 'neighbor-lost' : to === 'Full' ? 'neighbor-full' : 'neighbor',
-        severity: from === 'Full' ? 'warning' : to === 'Full' ? 'info' : 'debug',
+        type: isLost ? 'neighbor-lost' : to === 'Full' ? 'neighbor-full' : 'neighbor',
+        severity: isLost ? 'warning' : to === 'Full' ? 'info' : 'debug',
         text: `${routerId} on ${name}: ${from} -> ${to}${reason === '' ? '' : ` (${reason})`}`,
         fields: { interface: name, router: routerId, address, from, state: to, reason },
       };

@@ -11,6 +11,8 @@ export type OspfEvent =
       readonly from: NeighborState;
       readonly to: NeighborState;
       readonly reason: string;
+      /** It restarts and is helped: its adjacency stands, whatever its state. */
+      readonly restarting: boolean;
     }
   /** At most one a second an interface; the counters have them all. */
   | { readonly kind: 'packet-dropped'; readonly interface: string; readonly source: string; readonly counter: string; readonly reason: string }

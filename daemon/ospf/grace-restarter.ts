@@ -11,12 +11,16 @@ import { formatId } from './ids.js';
 import { encodeGraceBody } from './wire/lsa/grace.js';
 import { LsType, type NetworkLsa, type RouterLink } from './wire/types.js';
 
+/** Neighbours may be in Loading when they are Full here, and would end the adjacency with their help: they are left time, ms. Longer than MinLSArrival. */
+const GOODBYE_MS = 5000;
+
 /** RFC 3623 section 2.1: why. */
 export const RestartReason = { unknown: 0, softwareRestart: 1 } as const;
 
 export class GraceRestarter {
   private timer: Timer | undefined;
   private looking: Timer | undefined;
+  private goodbye: Timer | undefined;
 
   constructor(
     private readonly environment: OspfEnvironment,
@@ -38,7 +42,8 @@ export class GraceRestarter {
   stop(): void {
     this.timer?.cancel();
     this.looking?.cancel();
-    this.timer = this.looking = undefined;
+    this.goodbye?.cancel();
+    this.timer = this.looking = this.goodbye = undefined;
   }
 
   /** Before each Hello until somebody answers: the first Hello, which names nobody, would end the adjacencies. It is sent without waiting to be asked, as nobody is known yet. */
@@ -85,6 +90,12 @@ export class GraceRestarter {
   private end(reason: string): void {
     this.stop();
     this.ended(reason);
+    this.goodbye = this.environment.clock.setTimeout(() => this.takeBack(), GOODBYE_MS);
+  }
+
+  /** Ends the help of neighbours. */
+  private takeBack(): void {
+    this.goodbye = undefined;
     for (const owner of this.environment.interfaces()) this.own.flush({ type: LsType.grace, id: owner.interfaceId, interface: owner.name });
   }
 

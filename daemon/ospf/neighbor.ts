@@ -108,7 +108,7 @@ export class Neighbor {
     this.changedAt = this.environment.clock.now();
     if (to === 'Down') this.owner.removeNeighbor(this);
     const identity = { interface: this.owner.name, routerId: formatId(this.routerId), address: this.address };
-    this.environment.event({ kind: 'neighbor-state', ...identity, from, to, reason });
+    this.environment.event({ kind: 'neighbor-state', ...identity, from, to, reason, restarting: this.isHelped });
     // One of the actions may have taken it further already.
     if (to === 'Full' && this.state === 'Full' && !this.isHelped) this.environment.neighborFull(this);
     if (from === 'Full' || to === 'Full') this.environment.topologyChanged();

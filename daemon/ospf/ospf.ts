@@ -11,7 +11,7 @@ import { Prefix } from '../../dataplane/packet/ip.js';
 import type { ComNetPart } from '../awareness/comnet/graph.js';
 import type { DiscoveredNeighbour } from '../awareness/link/neighbours.js';
 import type { LinkReport } from '../awareness/link/links.js';
-import type { BfdHandle, BfdRegistrar } from '../bfd/types.js';
+import type { BfdHandle, BfdRegistrar, BfdVerdict } from '../bfd/types.js';
 import type { Clock, Timer } from '../clock.js';
 import type { Config, TransitPath } from '../config/types.js';
 import type { EventLog } from '../events.js';
@@ -97,6 +97,8 @@ export class Ospf {
   /** SIDs in the kernel now, by SID. */
   private installed = new Map<string, LocalSid>();
   /** BFD of neighbours, by interface and address, with the profile asked for. */
+  /** What BFD said last of each neighbour that it watches. */
+  private readonly verdicts = new Map<string, BfdVerdict>();
   private readonly bfd = new Map<string, { readonly profile: string; readonly handle: BfdHandle }>();
   /** Adjacencies that the dataplane was told are lost. */
   private readonly failed = new Set<string>();
@@ -357,6 +359,7 @@ export class Ospf {
       const before = this.bfd.get(key);
       if (before?.profile === profile) continue;
       const handle = this.parts.bfd.register({ client: 'ospf', peer: address, interface: name, localAddress: own.get(name), multihop: false, profile }, (verdict) => {
+        this.verdicts.set(key, verdict);
         if (verdict === 'down' && !this.stopped) this.engine.neighborDown(name, formatId(neighborRouterId), 'BFD says that it is down');
       });
       this.bfd.set(key, { profile, handle });
@@ -367,7 +370,13 @@ export class Ospf {
       if (wanted.has(key)) continue;
       handle.unregister();
       this.bfd.delete(key);
+      this.verdicts.delete(key);
     }
+  }
+
+  /** Full neighbours (`eth1 fe80::1`) that BFD is to watch and does not. */
+  unwatched(): string[] {
+    return [...this.bfd.keys()].filter((key) => this.verdicts.get(key) !== 'up');
   }
 
   private measure(): void {

@@ -40,6 +40,12 @@ export async function setOffloads(namespace: ProcessRef, name: string, on: boole
   }
 }
 
+/**
+ * Interface indices of the wire's ends: none that a node's interface has. Linux takes ends of the same index for a physical port, and reports changes of its carrier at
+ * most once a second (net/core/link_watch.c).
+ */
+const FIRST_INDEX = 1000;
+
 export async function makeLinks(state: LabState, topology: Topology, wire: ProcessRef, nodes: ReadonlyMap<string, LabNode>): Promise<void> {
   const inner: string[] = [];
   const outer = new Map<string, string[]>([...nodes.keys()].map((name) => [name, []]));
@@ -47,7 +53,7 @@ export async function makeLinks(state: LabState, topology: Topology, wire: Proce
     for (const end of [0, 1] as const) {
       const endpoint = link.endpoints[end];
       const pid = nodes.get(endpoint.node)!.init.pid;
-      inner.push(`link add ${wireEnd(i, end)} mtu ${link.mtu} type veth peer name ${endpoint.interface} mtu ${link.mtu} address ${endpoint.mac} netns ${pid}`);
+      inner.push(`link add name ${wireEnd(i, end)} index ${FIRST_INDEX + 2 * i + end} mtu ${link.mtu} type veth peer name ${endpoint.interface} mtu ${link.mtu} address ${endpoint.mac} netns ${pid}`);
       outer.get(endpoint.node)!.push(`link set ${endpoint.interface} up`, ...endpoint.addresses.map((address) => `address add ${address} dev ${endpoint.interface}`));
     }
   }

@@ -1,9 +1,11 @@
 /** The API of a router of a lab, as the tests use it. */
 import assert from 'node:assert/strict';
 import { ApiClient } from '../../../cli/client.js';
+import type { OspfLsaEntry } from '../../../daemon/northbound/ospf.js';
+import type { BfdSessions } from '../../../daemon/northbound/bfd.js';
 import type * as view from '../../../daemon/northbound/facade.js';
 import type { Lab } from '../../../lab/index.js';
-import { bgpMethods, computingMethods, routerMethods } from '../../../proto/methods.js';
+import { bfdMethods, bgpMethods, computingMethods, ospfMethods, routerMethods } from '../../../proto/methods.js';
 
 /** The API of one router, asked from here: its socket is seen through /proc. */
 export class RouterApi {
@@ -66,6 +68,14 @@ export class RouterApi {
 
   async neighbor(address: string): Promise<view.BgpNeighborView> {
     return (await this.client.call(bgpMethods.listNeighbors, { address })).neighbors[0]!;
+  }
+
+  ospfLsas(type: string): Promise<OspfLsaEntry[]> {
+    return this.all<{ lsas: readonly OspfLsaEntry[] }, OspfLsaEntry>((each) => this.client.stream(ospfMethods.listOspfLsas, { type }, each), ({ lsas }) => lsas);
+  }
+
+  bfd(): Promise<BfdSessions> {
+    return this.client.call(bfdMethods.listBfdSessions, { peer: undefined });
   }
 
   async sids(): Promise<readonly view.SidView[]> {
