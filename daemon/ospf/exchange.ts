@@ -7,7 +7,7 @@ import { isAtLeast } from './neighbor-fsm.js';
 import type { PacketBody } from './sender.js';
 import { lsaKey, type StoredLsa } from './stored-lsa.js';
 import { compareLsaInstances, floodingScope } from './wire/lsa-header.js';
-import { type DatabaseDescriptionPacket, type LinkStateRequestPacket, LSA_HEADER_LENGTH, type LsaHeader, type LsaKey, PACKET_HEADER_LENGTH } from './wire/types.js';
+import { type DatabaseDescriptionPacket, type LinkStateRequestPacket, LSA_HEADER_LENGTH, type LsaHeader, type LsaKey, LsType, PACKET_HEADER_LENGTH } from './wire/types.js';
 
 const DESCRIPTION_HEADER = 12;
 
@@ -67,7 +67,8 @@ export class DatabaseExchange {
     this.described = 0;
     const take = (lsas: Iterable<StoredLsa>): void => {
       for (const lsa of lsas) {
-        if (!lsa.isMaxAge) this.summaries.push(lsa);
+        // A Grace-LSA is sent at once: it may be flushed before it is asked for, and FRR would ask for ever.
+        if (!lsa.isMaxAge && lsa.header.type !== LsType.grace) this.summaries.push(lsa);
         else {
           this.neighbor.owner.sender.reply(this.neighbor, lsa);
           this.neighbor.expectAcknowledgment(lsa);
