@@ -68,6 +68,8 @@ export interface OspfParts {
 const MEASURE_MS = 1000;
 /** Routes of the RIB that change within this time are announced together, ms. */
 const REDISTRIBUTE_MS = 200;
+/** External routes of a router at most: an area is no place for the table of BGP. */
+const MAX_EXTERNALS = 10_000;
 /** Delay of a link that announces none, us. */
 const MISSING_DELAY_US = 10_000;
 /** Gains below this are within the error of the measurement, us. */
@@ -108,6 +110,7 @@ export class Ospf {
   private ways = new Map<string, readonly TransitPath[] | undefined>();
   private timers = new Map<string, Timer>();
   private stopped = false;
+  private hasTooManyExternals = false;
   /** Routes stay as the earlier run left them in the kernel. */
   private holdsRoutes: boolean;
   /** Own measurements are those of the earlier life until then. */
@@ -206,7 +209,9 @@ export class Ospf {
     this.later('redistribute', REDISTRIBUTE_MS, () => {
       const { router, cpn, ospf } = this.current;
       const inside = [...cpn.servicePrefixes, router.locator, `${router.loopback}/128`].map((text) => Prefix.from(text));
-      this.engine.setExternals(externalsOf(this.parts.ribRoutes(), ospf!.redistribute, inside));
+      const found = externalsOf(this.parts.ribRoutes(), ospf!.redistribute, inside);
+      this.engine.setExternals(found.slice(0, MAX_EXTERNALS));
+      this.tellOfExternals(found.length);
     });
   }
 
@@ -236,6 +241,15 @@ export class Ospf {
     if (interfaces.some(({ name, state }) => state === 'Waiting' || !neighbors.some((neighbor) => neighbor.interface === name))) return false;
     if (neighbors.some(({ state }) => state === 'Init' || state === 'ExStart' || state === 'Exchange' || state === 'Loading')) return false;
     return this.adjacencies.length === 0 || (this.spf.statistics().last !== undefined && this.spf.statistics().backoff === 'QUIET');
+  }
+
+  /** Once each time that there come to be too many. */
+  private tellOfExternals(count: number): void {
+    const tooMany = count > MAX_EXTERNALS;
+    if (tooMany && !this.hasTooManyExternals) {
+      this.parts.events.emit('ospf', 'ospf.externals-limited', 'warning', `${count} routes are to be redistributed: ${MAX_EXTERNALS} of them are announced (ospf.redistribute takes prefixes)`, { routes: count });
+    }
+    this.hasTooManyExternals = tooMany;
   }
 
   private findWays(exit: string): readonly TransitPath[] | undefined {
