@@ -7,6 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { ManualClock } from '../../daemon/clock.js';
 import { formatConfigErrors } from '../../daemon/config/errors.js';
 import { parseConfig } from '../../daemon/config/load.js';
+import { routerChecks } from '../../daemon/doctor.js';
 import { silentLogger } from '../../daemon/log.js';
 import { MemoryLink, MemoryTransport } from '../../daemon/ospf/memory-transport.js';
 import { encodeIntraAreaTeBody } from '../../daemon/ospf/wire/lsa/intra-area-te.js';
@@ -278,6 +279,23 @@ describe('routers with OSPFv3', () => {
     const net = await Triangle.start();
     const edges = net.stations.a.router.comnet.graph().edges.map(({ from, to }) => `${from} ${to}`);
     assert.ok(edges.includes('fc00:0:2::1 fc00:0:3::1'), edges.join('\n'));
+  });
+
+  it('are looked at by doctor: who is silent, what has no address, and nothing where all is well', async () => {
+    const net = await Triangle.start();
+    const checkOf = (name: string) => routerChecks(net.stations.a.router).find((check) => check.name === name);
+    assert.deepEqual([checkOf('ospf-interfaces')?.status, checkOf('ospf-neighbors')?.status], ['ok', 'ok']);
+    assert.match(checkOf('ospf-neighbors')!.detail, /^2 neighbors are Full$/);
+    net.wires.get('ab')!.cut = true;
+    await net.run(10_000);
+    assert.equal(checkOf('ospf-neighbors')?.status, 'warn');
+    assert.match(checkOf('ospf-neighbors')!.detail, /no neighbor on eth1/);
+    assert.match(checkOf('ospf-neighbors')!.mend, /hello and dead interval/);
+    const { dataplane } = net.stations.a;
+    dataplane.setLinks(dataplane.links().map((link) => (link.name === 'eth2' ? { ...link, addresses: [] } : link)));
+    await net.run(1000);
+    assert.equal(checkOf('ospf-interfaces')?.status, 'fail');
+    assert.match(checkOf('ospf-interfaces')!.detail, /eth2 has no link-local address/);
   });
 
   it('leave at once when they stop', async () => {

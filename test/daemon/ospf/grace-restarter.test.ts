@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Prefix } from '../../../dataplane/packet/ip.js';
+import { decodePacket } from '../../../daemon/ospf/wire/packet.js';
 import { LsType } from '../../../daemon/ospf/wire/types.js';
 import { Network, type Router } from './network.js';
 
@@ -84,6 +85,26 @@ describe('A restart with grace (RFC 3623 section 2, RFC 5187)', () => {
     assert.deepEqual(designated(), ['0.0.0.2', '0.0.0.2']);
     assert.deepEqual(lsasOf(b, a).filter((line) => line.startsWith(`${LsType.network} `)).map((line) => line.split(' ')[3]!.length), networks.map((line) => line.split(' ')[3]!.length));
     assert.deepEqual(lost(), before);
+  });
+
+  test('a Grace-LSA stands in no Database Description: whoever would ask for it might ask when it is gone', () => {
+    const network = new Network();
+    const [a, b] = [network.router(), network.router()];
+    b.restart = { periodSeconds: 120, resuming: false };
+    const wire = network.connect(a, b, interfaces);
+    network.start();
+    for (const router of network.routers) stubs(router);
+    network.seconds(30);
+    const [described, others]: [number[], number[]] = [[], []];
+    wire.tap = (bytes, source, destination) => {
+      const decoded = decodePacket(Uint8Array.from(bytes), { source, destination });
+      if (decoded.ok && decoded.packet.kind === 'databaseDescription') (source === b.linkLocal('eth0') ? described : others).push(...decoded.packet.headers.map(({ type }) => type));
+    };
+    comeBack(network, b, { crash: true });
+    network.seconds(40);
+    assert.ok(others.includes(LsType.router), 'the exchange took place');
+    assert.equal(described.includes(LsType.grace), false);
+    assert.deepEqual(over(b), ['all neighbors are back']);
   });
 
   test('own state that is not announced anew goes after a while', () => {
