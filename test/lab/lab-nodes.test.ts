@@ -238,7 +238,7 @@ describe('taking a lab down', () => {
   test('a lab that cannot be made leaves nothing', async (t) => {
     const file = scenario(t, twoHosts.replace('"b:eth1"', '"b:bad name"').replace('bad name', 'bad%n'));
     const topologyName = /^name: (\S+)/m.exec(readFileSync(file, 'utf8'))![1]!;
-    await assert.rejects(Lab.up(file), /link add w0b/);
+    await assert.rejects(Lab.up(file), /link add name w0b /);
     assert.deepEqual(processesNaming(join(stateRoot(), topologyName)), []);
     assert.equal(new LabState(topologyName).exists, false);
   });

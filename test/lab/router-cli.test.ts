@@ -48,7 +48,7 @@ const CASES: readonly Case[] = [
   { command: 'show routes', fields: 'prefix source peer distance metric best nextHops installed error backups backupInstalled backupActive', inner: ['nextHops', 'via interface weight'], text: /static/ },
   { command: 'show sids', fields: 'sid behaviour interface nextHop table service instance installed error', text: /End\.DX6/ },
   { command: 'show interfaces', fields: 'name index role up mtu addresses', text: /eth1 .*client/ },
-  { command: 'show services', fields: 'service candidates feasible local best flows requirements', text: new RegExp(SERVICE.main) },
+  { command: 'show services', fields: 'service candidates feasible local best flows requirements strategy', text: new RegExp(SERVICE.main) },
   { command: 'show computing rib', fields: 'service candidates', inner: ['candidates', CANDIDATE], text: new RegExp(LOOPBACK.exit2) },
   { command: `show computing rib ${SERVICE.main}`, fields: 'service candidates', inner: ['candidates', CANDIDATE], text: new RegExp(LOOPBACK.exit3) },
   {
@@ -63,7 +63,7 @@ const CASES: readonly Case[] = [
   { command: `show flows --service ${SERVICE.main} --limit 1`, fields: FLOW, text: /udp/ },
   {
     command: `explain ${SERVICE.main} --from ${CLIENT} --max-latency-us 400000 --class parallel --min-ops 1T`,
-    fields: 'service requirements candidates chosen verdict',
+    fields: 'service requirements candidates chosen verdict strategy',
     inner: ['candidates', 'exit instance feasible reasons pathDelayUs serviceDelayUs latencyUs demand forecast score weight best'],
     text: /predicted/,
   },

@@ -1,4 +1,4 @@
-/** Reads IP packets out of pcap and pcapng files, as far as captures of routing protocols need it: Ethernet, Linux cooked and raw IP. */
+/** Reads IP packets out of pcap and pcapng files, as far as captures of routing protocols need it: Ethernet, Frame Relay with EtherTypes, Linux cooked and raw IP. */
 import { readFileSync } from 'node:fs';
 
 interface Frame {
@@ -8,6 +8,7 @@ interface Frame {
 
 const LINK_ETHERNET = 1;
 const LINK_RAW = 101;
+const LINK_FRAME_RELAY = 107;
 const LINK_LINUX_COOKED = 113;
 const LINK_NULL = 0;
 
@@ -49,6 +50,10 @@ function ipPacket({ linkType, octets }: Frame): Uint8Array | undefined {
         type = (octets[at]! << 8) | octets[at + 1]!;
       }
       return type === 0x0800 || type === 0x86dd ? octets.subarray(at + 2) : undefined;
+    }
+    case LINK_FRAME_RELAY: {
+      const type = (octets[2]! << 8) | octets[3]!;
+      return type === 0x0800 || type === 0x86dd ? octets.subarray(4) : undefined;
     }
     case LINK_LINUX_COOKED:
       return octets.subarray(16);
