@@ -14,7 +14,7 @@ describe('routes of random areas of 50 routers compared one by one', { concurren
         assert.ok(routes > 60, `${routes} routes after: ${step}`);
         const unexplained = differences.filter(({ deviation }) => deviation === undefined);
         assert.deepEqual(unexplained.map(({ prefix, ours, theirs }) => `${step}: ${prefix}: ours ${describeRoute(ours)}; theirs ${describeRoute(theirs)}`), []);
-        assert.deepEqual(kernel, [], `its kernel after: ${step}`);
+        if (!device.remembers) assert.deepEqual(kernel, [], `its kernel after: ${step}`);
       }
     });
   }

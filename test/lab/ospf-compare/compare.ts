@@ -218,6 +218,10 @@ class Oracle {
   hopsTo(router: number): readonly string[] {
     return hopsOf(this.engine.nextHopsTo(router));
   }
+
+  costTo(router: number): number {
+    return this.engine.routerPath(router)?.cost ?? Infinity;
+  }
 }
 
 /** The calculation from the device's place on a database. */
@@ -256,20 +260,32 @@ export interface CompareOptions {
 /** How long a difference that no known deviation explains, or one to the kernel, may last. */
 const WAIT_MS = 6000;
 
+/** Devices that run at a time. */
+const AT_A_TIME = 3;
+
 /** Compares on random areas, and after each of a sequence of changes to each. */
 export async function compareWithDevice(device: Device, options: CompareOptions): Promise<readonly Comparison[]> {
-  let comparisons: readonly Comparison[] = [];
-  await withOspfLab(`compare-${device.name.toLowerCase()}`, async (lab) => {
-    comparisons = await compareRoutes(await Testbed.up(lab, device, options.seed), device, options);
-  });
+  const comparisons: Comparison[] = [];
+  const all = Array.from({ length: options.topologies }, (_, topology) => topology);
+  const share = device.remembers ? 1 : Math.max(3, Math.ceil(all.length / 2));
+  const waiting = Array.from({ length: Math.ceil(all.length / share) }, (_, part) => all.slice(part * share, (part + 1) * share));
+  const work = async (): Promise<void> => {
+    for (let topologies = waiting.shift(); topologies; topologies = waiting.shift()) {
+      const mine = topologies;
+      await withOspfLab(`compare-${device.name.toLowerCase()}-${mine[0]}`, async (lab) => {
+        comparisons.push(...(await compareRoutes(await Testbed.up(lab, device, options.seed), device, mine, options)));
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, work));
   return comparisons;
 }
 
-async function compareRoutes(bed: Testbed, device: Device, options: CompareOptions): Promise<readonly Comparison[]> {
+async function compareRoutes(bed: Testbed, device: Device, topologies: readonly number[], options: CompareOptions): Promise<readonly Comparison[]> {
   const announcer = new Announcer();
   const oracle = new Oracle();
   const comparisons: Comparison[] = [];
-  for (let topology = 0; topology < options.topologies; topology++) {
+  for (const topology of topologies) {
     const area = bed.area(options.seed * 1000 + topology);
     for (let change = 0; change <= options.changes; change++) {
       const step = change === 0 ? `area ${topology}` : area.change();
@@ -315,6 +331,7 @@ async function compareOnce(bed: Testbed, oracle: Oracle, { step, marker, isFirst
       isFirst,
       withoutV6Bit: () => (found ??= inOthersEyes(calculated(interfaces, database.map(withV6Bit)))),
       hopsTo: (router) => oracle.hopsTo(router),
+      costTo: (router) => oracle.costTo(router),
       earlier: (prefix) => oracle.earlier(prefix),
     };
     return differencesOf(ours, theirs).map((difference) => ({ ...difference, deviation: explainIt(difference, context) }));

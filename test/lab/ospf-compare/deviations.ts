@@ -25,6 +25,8 @@ export interface Context {
   readonly withoutV6Bit: () => { readonly routes: ComparedRoutes; readonly hopsTo: (router: number) => readonly string[] };
   /** Our next hops to a router of the area; none: not reachable. */
   readonly hopsTo: (router: number) => readonly string[];
+  /** Our cost to a router of the area; Infinity: not reachable. */
+  readonly costTo: (router: number) => number;
   /** Nothing was announced to the device before this. */
   readonly isFirst: boolean;
   /** Our routes to a prefix in the states before this one. */
@@ -75,6 +77,19 @@ function leadsToBoundary({ prefix, ours, theirs }: Difference, { database, their
   });
 }
 
+/** By a border router that is farther from the AS boundary router than another one. */
+function takesLongerWay({ prefix, theirs }: Difference, { database, costTo, hopsTo }: Context): boolean {
+  if (!theirs || theirs.nextHops.length === 0) return false;
+  return database.some(({ header: { router }, body }) => {
+    if (body.kind !== 'asExternal' || body.prefix.toString() !== prefix || body.forwarding !== undefined) return false;
+    if (theirs.type !== (body.type2 ? 'external2' : 'external1') || theirs.type2Metric !== (body.type2 ? body.metric : undefined)) return false;
+    return database.some(({ header: { router: border }, body: way }) => {
+      if (way.kind !== 'interAreaRouter' || way.destination !== router) return false;
+      return theirs.cost === costTo(border) + way.metric + (body.type2 ? 0 : body.metric) && theirs.nextHops.every((hop) => hopsTo(border).includes(hop));
+    });
+  });
+}
+
 export const DEVIATIONS: readonly Deviation[] = [
   {
     device: 'FRR',
@@ -117,10 +132,16 @@ export const DEVIATIONS: readonly Deviation[] = [
   },
   {
     device: 'FRR',
+    name: 'the longer way to an AS boundary router of another area',
+    reason: 'RFC 2328 section 16.2 (6): of the paths that border routers offer the cheaper one is installed, overriding the other. ospf6d keeps the one whose LSA it read first.',
+    matches: takesLongerWay,
+  },
+  {
+    device: 'FRR',
     name: 'a path of before',
     reason:
       'RFC 2328 sections 16.2 and 16.4: routes are worked out from the LSAs that are there. After changes ospf6d keeps paths of before: inter-area ones, and those of prefixes that several routers ' +
-      'announced, even when no LSA names the prefix any more. In its first area all its routes are held against ours, later those of prefixes with one announcer.',
+      'announced, even when no LSA names the prefix any more. What it says of an area at first is held against ours without this, after changes the routes of prefixes with one announcer are.',
     matches: ({ prefix, theirs }, { isFirst, database, earlier }) => {
       if (isFirst) return false;
       // Also to an AS boundary router of another area.

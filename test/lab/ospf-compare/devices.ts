@@ -24,6 +24,8 @@ export interface RunningDevice {
 export interface Device {
   readonly name: string;
   readonly available: boolean;
+  /** What it had before shows in its routes: every area gets a device of its own. */
+  readonly remembers: boolean;
   start(lab: OspfLab, node: string, routerId: string): Promise<RunningDevice>;
 }
 
@@ -59,6 +61,7 @@ const FRR_TYPES: Readonly<Record<string, SpfRouteType>> = { 'Intra-Area': 'intra
 export const frrWith = (timers: readonly string[]): Device => ({
   name: 'FRR',
   available: has('/usr/lib/frr/ospf6d') && has('/usr/lib/frr/zebra'),
+  remembers: true,
   async start(lab, node, routerId) {
     const lines = (name: string, network: string, priority: number): string =>
       [`interface ${name}`, ...['area 0.0.0.0', `network ${network}`, `cost ${COST}`, `priority ${priority}`, 'hello-interval 1', 'dead-interval 4', 'retransmit-interval 2'].map((line) => ` ipv6 ospf6 ${line}`), 'exit', ''].join('\n');
@@ -98,6 +101,7 @@ const BIRD_TYPES: Readonly<Record<string, SpfRouteType>> = { I: 'intra', IA: 'in
 export const bird: Device = {
   name: 'BIRD',
   available: has('/usr/sbin/bird'),
+  remembers: false,
   start(lab, node, routerId) {
     const lines = (name: string, type: string, priority: number): string => `interface "${name}" { type ${type}; cost ${COST}; priority ${priority}; hello 1; dead 4; retransmit 2; };`;
     const birdc = lab.bird(
