@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { canonicalIp } from '../dataplane/packet/ip.js';
 import { DemandModels } from './awareness/demand/demand-models.js';
-import { flatRun, labelledRun } from './awareness/demand/run-view.js';
+import { type FlatRun, flatRun, labelledRun } from './awareness/demand/run-view.js';
 import type { Clock } from './clock.js';
 import { parseHistory } from './computing/model/history.js';
 import { nodeStateOf } from './computing/model/node-state.js';
@@ -10,7 +10,7 @@ import { COMPUTING_CLASS_NAMES } from './computing/names.js';
 import type { ComputingClass } from './computing/types.js';
 import type { EventLog } from './events.js';
 import { FacadeError } from './northbound/facade.js';
-import type { AddTaskRunsAnswer, DemandForecast, DemandModelSummary, DemandRequest, ModelFacade, TaskRunView } from './northbound/models.js';
+import type { AddTaskRunsAnswer, DemandForecast, DemandModelSummary, DemandRequest, ModelFacade } from './northbound/models.js';
 import type { Candidate } from './rib/candidate.js';
 import { predict } from './steering/prediction.js';
 import { NO_REQUIREMENTS, type Requirements } from './steering/requirement-option.js';
@@ -97,11 +97,11 @@ export class Demand implements ModelFacade {
     };
   }
 
-  *runs(service: string | undefined): Generator<TaskRunView> {
+  *runs(service: string | undefined): Generator<FlatRun> {
     for (const run of this.store.runs(service)) yield flatRun(run);
   }
 
-  addRuns(runs: readonly TaskRunView[]): AddTaskRunsAnswer {
+  addRuns(runs: readonly FlatRun[]): AddTaskRunsAnswer {
     const faults: string[] = [];
     runs.forEach((run, index) => {
       const added = this.store.add(labelledRun({ ...run, service: canonicalIp(run.service) ?? '' }));

@@ -4,6 +4,7 @@
  */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type * as view from '../daemon/northbound/facade.js';
+import type { FlatRun } from '../daemon/awareness/demand/run-view.js';
 import type { NodeMessage, RegisteredNodeView, RegisteredServiceView, RouterMessage } from '../daemon/awareness/registration/types.js';
 import type { BfdSessions } from '../daemon/northbound/bfd.js';
 import type * as model from '../daemon/northbound/models.js';
@@ -148,8 +149,8 @@ export const computingMethods = {
 export const modelMethods = {
   listDemandModels: unary<{ service: string | undefined }, { models: readonly model.DemandModelSummary[] }>()('ModelService', 'ListDemandModels', v1.ModelRequest, v1.DemandModelList),
   predictDemand: unary<model.DemandRequest, model.DemandForecast>()('ModelService', 'PredictDemand', v1.PredictDemandRequest, v1.DemandForecast),
-  listTaskRuns: stream<{ service: string | undefined }, { runs: readonly model.TaskRunView[] }>()('ModelService', 'ListTaskRuns', v1.ModelRequest, v1.TaskRunList),
-  addTaskRuns: unary<{ runs: readonly model.TaskRunView[] }, model.AddTaskRunsAnswer>()('ModelService', 'AddTaskRuns', v1.TaskRunList, v1.AddTaskRunsAnswer),
+  listTaskRuns: stream<{ service: string | undefined }, { runs: readonly FlatRun[] }>()('ModelService', 'ListTaskRuns', v1.ModelRequest, v1.TaskRunList),
+  addTaskRuns: unary<{ runs: readonly FlatRun[] }, model.AddTaskRunsAnswer>()('ModelService', 'AddTaskRuns', v1.TaskRunList, v1.AddTaskRunsAnswer),
 };
 
 export const networkMethods = {

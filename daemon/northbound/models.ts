@@ -1,25 +1,11 @@
 /** The model service of the API: what it needs of the router, and its methods. */
 import { canonicalIp } from '../../dataplane/packet/ip.js';
 import { modelMethods } from '../../proto/methods.js';
+import type { FlatRun } from '../awareness/demand/run-view.js';
 import type { DemandEstimate } from '../computing/model/demand.js';
 import type { PredictionErrors } from '../computing/model/errors.js';
 import { FacadeError } from './facade.js';
 import type { Transport } from './transport.js';
-
-/** A run as it travels: flat. */
-export interface TaskRunView {
-  readonly service: string;
-  readonly instance: string;
-  readonly atMs: number;
-  readonly workload: number;
-  readonly dataSize: number;
-  readonly latencyUs: number;
-  readonly capacity: number;
-  readonly computingUsed: number;
-  readonly storage: number;
-  readonly storageUsed: number;
-  readonly ioRate: number;
-}
 
 export interface DemandModelSummary {
   readonly service: string;
@@ -68,8 +54,8 @@ export interface ModelFacade {
   models(service: string | undefined): readonly DemandModelSummary[];
   /** Throws FacadeError for a service without candidates. */
   predict(request: DemandRequest): DemandForecast;
-  runs(service: string | undefined): Iterable<TaskRunView>;
-  addRuns(runs: readonly TaskRunView[]): AddTaskRunsAnswer;
+  runs(service: string | undefined): Iterable<FlatRun>;
+  addRuns(runs: readonly FlatRun[]): AddTaskRunsAnswer;
 }
 
 const CLASSES = ['logical', 'parallel', 'neural'];

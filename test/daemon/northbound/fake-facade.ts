@@ -14,7 +14,8 @@ import {
 } from '../../../daemon/northbound/facade.js';
 import type { BfdFacade } from '../../../daemon/northbound/bfd.js';
 import type { OspfFacade } from '../../../daemon/northbound/ospf.js';
-import type { ModelFacade, TaskRunView } from '../../../daemon/northbound/models.js';
+import type { FlatRun } from '../../../daemon/awareness/demand/run-view.js';
+import type { ModelFacade } from '../../../daemon/northbound/models.js';
 import type { BgpUpdateView, TelemetryFacade } from '../../../daemon/northbound/telemetry.js';
 import type { RouterEvent } from '../../../daemon/events.js';
 import { bfdView } from './fake-bfd.js';
@@ -190,7 +191,7 @@ export class FakeFacade implements RouterFacade {
       return { taken: runs.length, refused: 1, faults: ['run 3: latency'] };
     },
   };
-  taskRuns: readonly TaskRunView[] = [];
+  taskRuns: readonly FlatRun[] = [];
   rib: ServiceCandidates[] = [candidates];
   neighbors: BgpNeighborView[] = [neighbor];
   pinned: FlowView[] = [flow];
